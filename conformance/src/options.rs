@@ -1,0 +1,153 @@
+//! The options of a run.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::check::Check;
+use crate::profile::Profile;
+use crate::registry::checks;
+
+/// The options of a run; with the feature `cli` also the arguments of a command.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+#[non_exhaustive]
+pub struct Options {
+    /// How thorough the run is.
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
+    pub profile: Profile,
+    /// Run only the checks meant by this: a clause (GET-1), a family of clauses (GET), a group (list), or a check
+    /// (list::order). May be repeated.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "CLAUSE|CHECK", num_args = 1..))]
+    pub only: Vec<String>,
+    /// The number from which everything random is derived; drawn and shown where none is given.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub seed: Option<u64>,
+    /// How many checks run at once; twice as many as the machine has cores where none is given.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub jobs: Option<NonZeroUsize>,
+    /// Repeat the random checks with new seeds for this long (90, 90s, 10m, 2h). Profile exhaustive goes on until it is
+    /// interrupted where none is given.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TIME", value_parser = parse_duration))]
+    pub repeat_for: Option<Duration>,
+    /// Write report.json, report.xml (JUnit) and report.html into this directory.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DIR"))]
+    pub report: Option<PathBuf>,
+    /// Show the checks with their clauses, and run nothing.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub list: bool,
+    /// How a failure is repeated.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub repeat: Repeat,
+}
+
+/// How the command that repeats a failure is written.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Repeat {
+    /// A program that takes these options, with the arguments that it needs before them.
+    Program(String),
+    /// `cargo test` of a package that uses [`suite!`](crate::suite).
+    CargoTest(String),
+}
+
+impl Default for Repeat {
+    fn default() -> Self {
+        Self::Program("blobstore conformance".to_owned())
+    }
+}
+
+impl Repeat {
+    /// The command that runs `check` with this seed and profile; `target` is what selects the target.
+    pub(crate) fn command(&self, target: Option<&str>, check: &Check, profile: Profile, seed: u64) -> String {
+        match self {
+            Self::Program(program) => {
+                let target = target.map(|target| format!(" {target}")).unwrap_or_default();
+                format!("{program}{target} --profile {profile} --only {} --seed {seed}", check.name)
+            }
+            Self::CargoTest(package) => format!(
+                "CONFORMANCE_PROFILE={profile} CONFORMANCE_SEED={seed} cargo test --package {package} {}",
+                check.name
+            ),
+        }
+    }
+}
+
+/// A selection that means no check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownSelection(pub String);
+
+impl std::fmt::Display for UnknownSelection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is no clause, group or check; `--list` shows them all", self.0)
+    }
+}
+
+impl std::error::Error for UnknownSelection {}
+
+impl Options {
+    /// The checks that are selected, in the order of the registry.
+    pub fn selected(&self) -> Result<Vec<&'static Check>, UnknownSelection> {
+        for selection in &self.only {
+            if !checks().iter().any(|check| check.is_meant_by(selection)) {
+                return Err(UnknownSelection(selection.clone()));
+            }
+        }
+        let is_selected =
+            |check: &&Check| self.only.is_empty() || self.only.iter().any(|selection| check.is_meant_by(selection));
+        Ok(checks().iter().filter(is_selected).collect())
+    }
+}
+
+#[cfg(feature = "cli")]
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.find(|character: char| !character.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, "s"),
+    };
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(format!("`{unit}` is no unit of time: use s, m or h")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` does not begin with a number"))?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| format!("`{text}` is too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(selection: &str) -> Options {
+        Options { only: vec![selection.to_owned()], ..Options::default() }
+    }
+
+    #[test]
+    fn a_selection_that_means_nothing_is_an_error() {
+        assert_eq!(only("GTE-1").selected().unwrap_err(), UnknownSelection("GTE-1".to_owned()));
+        assert!(!only("GET-1").selected().unwrap().is_empty());
+        assert_eq!(Options::default().selected().unwrap().len(), checks().len());
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn times_have_units() {
+        assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
+        assert!(parse_duration("1d").is_err() && parse_duration("").is_err() && parse_duration("m").is_err());
+    }
+
+    #[test]
+    fn the_command_of_a_failure_names_what_is_needed_to_see_it_again() {
+        let check = &checks()[0];
+        assert_eq!(
+            Repeat::default().command(Some("--driver memory"), check, Profile::Quick, 7),
+            format!("blobstore conformance --driver memory --profile quick --only {} --seed 7", check.name)
+        );
+        assert_eq!(
+            Repeat::CargoTest("mine".to_owned()).command(None, check, Profile::Quick, 7),
+            format!("CONFORMANCE_PROFILE=quick CONFORMANCE_SEED=7 cargo test --package mine {}", check.name)
+        );
+    }
+}

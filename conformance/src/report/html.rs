@@ -1,0 +1,139 @@
+//! The report as one page of HTML: no scripts, nothing loaded from elsewhere, readable on a phone, light or dark.
+
+use std::collections::BTreeSet;
+
+use super::markup::Escaped;
+use super::{CheckResult, Report, Status, TargetReport};
+use crate::check::Failure;
+use crate::clause::Clause;
+
+const STYLE: &str = include_str!("page.css");
+
+impl Report {
+    /// The report as a page of HTML.
+    pub fn to_html(&self) -> String {
+        let names: Vec<_> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        let title = Escaped(format!("Conformance of {}", names.join(", "))).to_string();
+        let verdict = if self.conforms() {
+            "<p class=\"pass\">Every MUST that was tested holds.</p>"
+        } else {
+            "<p class=\"fail\">A MUST is broken.</p>"
+        };
+        let summary = format!(
+            "<p class=\"soft\">Profile {}, seed {}, {:.1} s{}.</p>",
+            Escaped(&self.profile),
+            self.seed,
+            self.elapsed.as_secs_f64(),
+            if self.stopped { ", stopped before its end" } else { "" },
+        );
+        let heads: String = names.iter().map(|name| format!("<th scope=\"col\">{}</th>", Escaped(name))).collect();
+        let rows: String = self.rows().map(|(clause, statuses)| row(clause, &statuses)).collect();
+        let failures: String = self.targets.iter().flat_map(failures).collect();
+        let timings: String = self.targets.iter().map(timings).collect();
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+             <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{verdict}\n{summary}\n{failures}\
+             <h2>Clauses</h2>\n{FILTER}<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Clause</th>{heads}\
+             <th scope=\"col\">What it says</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{timings}</body>\n</html>\n"
+        )
+    }
+}
+
+const FILTER: &str = "<fieldset><legend>Show</legend>\
+    <label><input type=\"radio\" name=\"show\" id=\"all\" checked> all</label>\
+    <label><input type=\"radio\" name=\"show\" id=\"failed\"> broken</label>\
+    <label><input type=\"radio\" name=\"show\" id=\"tested\"> tested</label>\
+    <label><input type=\"radio\" name=\"show\" id=\"open\"> not tested somewhere</label></fieldset>\n";
+
+fn row(clause: &Clause, statuses: &[Status<'_>]) -> String {
+    let classes: BTreeSet<_> = statuses.iter().map(class).collect();
+    let classes = classes.into_iter().collect::<Vec<_>>().join(" ");
+    let cells: String = statuses.iter().map(cell).collect();
+    let needs = match (clause.capability, clause.drill) {
+        (None, None) => String::new(),
+        (capability, drill) => {
+            let capability = capability.map(|name| format!("capability {name}"));
+            let drill = drill.map(|name| format!("drill {name}"));
+            let needs = capability.into_iter().chain(drill).collect::<Vec<_>>().join(", ");
+            format!(" <span class=\"soft\">({})</span>", Escaped(needs))
+        }
+    };
+    format!(
+        "<tr id=\"{id}\" data-status=\"{classes}\"><td class=\"id\">{id}<br><span class=\"soft\">{}</span></td>{cells}\
+         <td class=\"text\">{}{needs}</td></tr>\n",
+        clause.level,
+        Escaped(&clause.text),
+        id = Escaped(clause.id),
+    )
+}
+
+fn class(status: &Status<'_>) -> &'static str {
+    match status {
+        Status::Passed => "pass",
+        Status::Failed => "fail",
+        Status::Unsupported | Status::Drill(_) | Status::Untested(_) => "none",
+    }
+}
+
+fn cell(status: &Status<'_>) -> String {
+    let reason = match status {
+        Status::Drill(drill) => format!(" title=\"left to the drill {}\"", Escaped(drill)),
+        Status::Untested(reason) => format!(" title=\"{}\"", Escaped(reason)),
+        _ => String::new(),
+    };
+    format!("<td class=\"{}\"{reason}>{}</td>", class(status), status.word())
+}
+
+fn failures(target: &TargetReport) -> Vec<String> {
+    target.failures().map(|(result, failure, repeat)| article(target, result, failure, repeat)).collect()
+}
+
+fn article(target: &TargetReport, result: &CheckResult, failure: &Failure, repeat: &str) -> String {
+    let clauses: String = failure
+        .clauses()
+        .map(|clause| {
+            format!(
+                "<dt>Clause</dt><dd><a href=\"#{id}\">{id}</a> {}: {}</dd>",
+                clause.level,
+                Escaped(&clause.text),
+                id = Escaped(clause.id),
+            )
+        })
+        .collect();
+    let evidence = match &failure.evidence {
+        Some(evidence) => format!("<dt>Evidence</dt><dd><pre>{}</pre></dd>", Escaped(evidence)),
+        None => String::new(),
+    };
+    format!(
+        "<article><h2>{}: {} failed</h2><dl>{clauses}<dt>Expected</dt><dd>{}</dd><dt>Found</dt><dd>{}</dd>{evidence}\
+         <dt>Repeat</dt><dd><pre>{}</pre></dd></dl></article>\n",
+        Escaped(&target.name),
+        Escaped(result.check),
+        Escaped(&failure.expected),
+        Escaped(&failure.found),
+        Escaped(repeat),
+    )
+}
+
+fn timings(target: &TargetReport) -> String {
+    let rows: String = target
+        .results
+        .iter()
+        .map(|result| {
+            format!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.3} s</td></tr>\n",
+                Escaped(result.check),
+                Escaped(result.clauses.join(", ")),
+                result.runs,
+                result.elapsed.as_secs_f64(),
+            )
+        })
+        .collect();
+    format!(
+        "<details><summary>Checks of {}</summary><div class=\"scroll\"><table><thead><tr><th scope=\"col\">Check</th>\
+         <th scope=\"col\">Clauses</th><th scope=\"col\">Runs</th><th scope=\"col\">Time</th></tr></thead>\n<tbody>\n{rows}\
+         </tbody></table></div></details>\n",
+        Escaped(&target.name),
+    )
+}

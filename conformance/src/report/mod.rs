@@ -1,0 +1,229 @@
+//! What a run found: check by check as it came, and clause by clause as it is read.
+
+mod html;
+mod junit;
+mod markup;
+mod table;
+
+pub(crate) use table::Failures;
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::check::{Check, Failure};
+use crate::clause::{Clause, Level, clauses};
+
+/// What a run found.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The profile, for example `standard`.
+    pub profile: String,
+    /// The seed from which all was derived.
+    pub seed: u64,
+    /// How long it took.
+    #[serde(serialize_with = "as_seconds", rename = "seconds")]
+    pub elapsed: Duration,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+    /// What came of each target.
+    pub targets: Vec<TargetReport>,
+}
+
+/// What a run found of one target.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct TargetReport {
+    /// The target's name.
+    pub name: String,
+    /// The names of the capabilities that its driver declares.
+    pub capabilities: Vec<&'static str>,
+    /// What came of each check that was run, in the order of the registry.
+    pub results: Vec<CheckResult>,
+}
+
+/// What came of one check.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct CheckResult {
+    /// The check's name.
+    pub check: &'static str,
+    /// The clauses it tests.
+    pub clauses: &'static [&'static str],
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// How often it was run.
+    pub runs: u64,
+    /// How long that took.
+    #[serde(serialize_with = "as_seconds", rename = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The driver did all that the check makes one expect.
+    Passed,
+    /// It did not.
+    Failed {
+        /// How.
+        failure: Failure,
+        /// The command that runs this check again in the same way.
+        repeat: String,
+    },
+    /// The driver does not declare a capability that the check is about.
+    Unsupported {
+        /// Which.
+        capability: &'static str,
+    },
+    /// Something was missing that the check needs.
+    Skipped {
+        /// What.
+        reason: String,
+    },
+}
+
+/// What a run says about one clause and one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status<'a> {
+    /// Every check of it passed.
+    Passed,
+    /// A check failed because of it.
+    Failed,
+    /// The driver does not declare its capability.
+    Unsupported,
+    /// Ordinary calls cannot show it; this drill does.
+    Drill(&'static str),
+    /// It was not tested, for the reason given.
+    Untested(&'a str),
+}
+
+impl Status<'_> {
+    /// One word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "pass",
+            Self::Failed => "FAIL",
+            Self::Unsupported => "unsupported",
+            Self::Drill(_) => "drill",
+            Self::Untested(_) => "untested",
+        }
+    }
+}
+
+impl Report {
+    /// Whether no target broke a MUST, and every selected check came to an end.
+    pub fn conforms(&self) -> bool {
+        self.targets.iter().all(|target| target.broken(Level::Must).next().is_none())
+    }
+
+    /// Writes `report.json`, `report.xml` (JUnit) and `report.html` into a directory, which is made where it is missing.
+    pub fn write_to(&self, directory: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(directory.join("report.json"), self.to_json()?)?;
+        std::fs::write(directory.join("report.xml"), self.to_junit())?;
+        std::fs::write(directory.join("report.html"), self.to_html())
+    }
+
+    /// All of it, as JSON.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            #[serde(flatten)]
+            report: &'a Report,
+            matrix: Vec<Row<'a>>,
+        }
+        #[derive(Serialize)]
+        struct Row<'a> {
+            #[serde(flatten)]
+            clause: &'static Clause,
+            status: Vec<&'a str>,
+        }
+        let matrix =
+            self.rows().map(|(clause, statuses)| Row { clause, status: statuses.iter().map(Status::word).collect() });
+        serde_json::to_string_pretty(&Document { report: self, matrix: matrix.collect() })
+    }
+
+    /// Every clause with its status for each target; clauses that no selected check is about are left out.
+    pub fn rows(&self) -> impl Iterator<Item = (&'static Clause, Vec<Status<'_>>)> {
+        let selected = |id| {
+            let all = self.targets.iter().flat_map(|target| &target.results);
+            self.is_complete() || all.into_iter().any(|result| result.clauses.contains(&id))
+        };
+        clauses()
+            .iter()
+            .filter(move |clause| selected(clause.id))
+            .map(|clause| (clause, self.targets.iter().map(|target| target.status(clause)).collect()))
+    }
+
+    /// Whether every check was selected.
+    fn is_complete(&self) -> bool {
+        self.targets.iter().all(|target| target.results.len() == crate::checks().len())
+    }
+}
+
+impl TargetReport {
+    /// What the run says about `clause`.
+    pub fn status(&self, clause: &Clause) -> Status<'_> {
+        let mut status = match clause.drill {
+            Some(drill) => Status::Drill(drill),
+            None => Status::Untested("no check of it was selected"),
+        };
+        if clause.capability.is_some_and(|name| !self.capabilities.contains(&name)) {
+            status = Status::Unsupported;
+        }
+        for result in &self.results {
+            match &result.outcome {
+                Outcome::Failed { failure, .. } if failure.clauses.contains(&clause.id) => return Status::Failed,
+                _ if !result.clauses.contains(&clause.id) || status == Status::Unsupported => {}
+                Outcome::Passed => status = Status::Passed,
+                _ if status == Status::Passed => {}
+                Outcome::Failed { .. } => status = Status::Untested("its check failed because of another clause"),
+                Outcome::Skipped { reason } => status = Status::Untested(reason),
+                Outcome::Unsupported { .. } => {}
+            }
+        }
+        status
+    }
+
+    /// The clauses of `level` that the target broke.
+    pub fn broken(&self, level: Level) -> impl Iterator<Item = &'static Clause> {
+        clauses().iter().filter(move |clause| clause.level == level && self.status(clause) == Status::Failed)
+    }
+
+    /// What failed: the result with its failure, and the command that repeats it.
+    pub fn failures(&self) -> impl Iterator<Item = (&CheckResult, &Failure, &str)> {
+        self.results.iter().filter_map(|result| match &result.outcome {
+            Outcome::Failed { failure, repeat } => Some((result, failure, repeat.as_str())),
+            _ => None,
+        })
+    }
+}
+
+impl CheckResult {
+    pub(crate) fn new(check: &Check, outcome: Outcome, elapsed: Duration) -> Self {
+        Self { check: check.name, clauses: check.clauses, outcome, runs: 1, elapsed }
+    }
+
+    /// The result of this run and of the same check's next one.
+    pub(crate) fn and(&mut self, next: Self) {
+        self.runs += next.runs;
+        self.elapsed += next.elapsed;
+        if !matches!(self.outcome, Outcome::Failed { .. }) {
+            self.outcome = next.outcome;
+        }
+    }
+}
+
+fn as_seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(elapsed.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;
