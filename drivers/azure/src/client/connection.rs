@@ -1,0 +1,152 @@
+//! Credentials and connection strings, in the crates' terms.
+
+use std::sync::Arc;
+
+use azure_core::auth::Secret as CoreSecret;
+use azure_storage::{ConnectionString, EndpointProtocol, StorageCredentials};
+use driver_api::{Result, Url};
+
+use crate::client::Failure;
+use crate::client::transport::Transport;
+use crate::options::{AzureOptions, Credentials, Secret, invalid};
+
+/// The account that emulators know, with its key; both are published in their documentation.
+const EMULATOR_ACCOUNT: &str = azure_storage::clients::EMULATOR_ACCOUNT;
+const EMULATOR_KEY: &str = azure_storage::clients::EMULATOR_ACCOUNT_KEY;
+const EMULATOR_URL: &str = "http://127.0.0.1:10000/devstoreaccount1";
+
+/// What a kind of credentials makes possible or necessary.
+#[derive(Debug, Default)]
+pub(super) struct Kind {
+    pub(super) signs_urls: bool,
+    pub(super) sas: Option<Secret>,
+}
+
+/// Tokens are asked for through `transport`, which has its limits on every wait.
+#[cfg_attr(not(feature = "entra"), expect(unused_variables, reason = "only tokens are asked for"))]
+pub(super) fn credentials(options: &AzureOptions, transport: &Arc<Transport>) -> Result<(StorageCredentials, Kind)> {
+    match &options.credentials {
+        Credentials::SharedKey(key) => {
+            if !azure_core::base64::decode(key.reveal()).is_ok_and(|key| !key.is_empty()) {
+                return Err(invalid("the account key is not base64; copy it whole, with the `=` at its end"));
+            }
+            let credentials =
+                StorageCredentials::access_key(&options.account, CoreSecret::new(key.reveal().to_owned()));
+            Ok((credentials, Kind { signs_urls: true, sas: None }))
+        }
+        Credentials::Sas(token) => {
+            // The crate's error would quote the token.
+            let credentials =
+                StorageCredentials::sas_token(token.reveal()).ok().filter(|_| token.reveal().contains("sig="));
+            let credentials = credentials.ok_or_else(|| invalid("the shared access signature has no `sig`"))?;
+            Ok((credentials, Kind { signs_urls: false, sas: Some(token.clone()) }))
+        }
+        #[cfg(feature = "entra")]
+        Credentials::ClientSecret { tenant, client, secret, authority } => {
+            let credential = azure_identity::ClientSecretCredential::new(
+                transport.clone(),
+                authority.clone(),
+                tenant.clone(),
+                client.clone(),
+                secret.reveal().to_owned(),
+            );
+            Ok((StorageCredentials::token_credential(Arc::new(credential)), Kind::default()))
+        }
+        #[cfg(feature = "entra")]
+        Credentials::DefaultChain => {
+            let transport: Arc<dyn azure_core::HttpClient> = transport.clone();
+            let credential = azure_identity::DefaultAzureCredential::create(transport.into())
+                .map_err(|_| invalid("this machine offers no credentials of Entra ID"))?;
+            Ok((StorageCredentials::token_credential(Arc::new(credential)), Kind::default()))
+        }
+    }
+}
+
+/// Why there was no token: the service that issues them was not reached, or refused.
+pub(super) fn token_failure(error: &azure_core::Error) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(Failure::Unsent(why) | Failure::Lost(why)) = error.downcast_ref() {
+            return Failure::Unsent(format!("the service that issues tokens was not reached: {why}"));
+        }
+        cause = error.source();
+    }
+    Failure::NoToken("no token was issued for these credentials".to_owned())
+}
+
+/// See [`AzureOptions::from_connection_string`].
+pub(crate) fn connection_string(text: &str, container: String) -> Result<AzureOptions> {
+    // The crate's errors quote the whole text.
+    let parts = ConnectionString::new(text)
+        .map_err(|_| invalid("the connection string is not a list of NAME=VALUE, separated by `;`"))?;
+    if parts.use_development_storage == Some(true) {
+        let key = Credentials::SharedKey(Secret::new(EMULATOR_KEY));
+        let mut options = AzureOptions::new(EMULATOR_ACCOUNT, container, key);
+        options.service_url = Url::parse(EMULATOR_URL).ok();
+        return Ok(options);
+    }
+    let endpoint = parts.blob_endpoint.map(Url::parse).transpose();
+    let endpoint = endpoint.map_err(|error| invalid(format!("BlobEndpoint is no URL: {error}")))?;
+    let account = parts.account_name.map(str::to_owned).or_else(|| account_of(endpoint.as_ref()?));
+    let account = account.ok_or_else(|| invalid("the connection string has no AccountName"))?;
+    let credentials = match (parts.account_key, parts.sas) {
+        (Some(key), _) => Credentials::SharedKey(Secret::new(key)),
+        (None, Some(sas)) => Credentials::Sas(Secret::new(sas)),
+        (None, None) => return Err(invalid("the connection string has no AccountKey and no SharedAccessSignature")),
+    };
+    let mut options = AzureOptions::new(account, container, credentials);
+    if let Some(suffix) = parts.endpoint_suffix {
+        options.realm = suffix.to_owned();
+    }
+    options.service_url = match (endpoint, parts.default_endpoints_protocol) {
+        (Some(endpoint), _) => Some(endpoint),
+        (None, Some(EndpointProtocol::Http)) => {
+            Url::parse(&format!("http://{}.blob.{}", options.account, options.realm)).ok()
+        }
+        (None, _) => None,
+    };
+    Ok(options)
+}
+
+/// The account in `https://ACCOUNT.blob.core.windows.net`.
+fn account_of(endpoint: &Url) -> Option<String> {
+    Some(endpoint.domain()?.split_once(".blob.")?.0.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_strings_of_the_portal_are_understood() {
+        let text =
+            "DefaultEndpointsProtocol=https;AccountName=acc;AccountKey=a2V5;EndpointSuffix=core.chinacloudapi.cn";
+        let options = connection_string(text, "container".into()).unwrap();
+        assert_eq!(options.endpoint().unwrap().as_str(), "https://acc.blob.core.chinacloudapi.cn/");
+        assert_eq!(options.credentials, Credentials::SharedKey(Secret::new("a2V5")));
+
+        let text = "BlobEndpoint=https://acc.blob.core.windows.net/;SharedAccessSignature=sv=2022-11-02&sig=c2ln";
+        let options = connection_string(text, "container".into()).unwrap();
+        assert_eq!(options.account, "acc");
+        assert_eq!(options.credentials, Credentials::Sas(Secret::new("sv=2022-11-02&sig=c2ln")));
+
+        let options = connection_string("UseDevelopmentStorage=true", "container".into()).unwrap();
+        assert_eq!(options.endpoint().unwrap().as_str(), EMULATOR_URL);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_secret() {
+        for text in
+            ["AccountKey=c2VjcmV0", "AccountName=a;AccountKey=c2VjcmV0;what", "AccountName=a;BlobEndpoint=c2VjcmV0"]
+        {
+            let error = connection_string(text, "container".into()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("c2VjcmV0"), "{error}");
+        }
+        let mut options = AzureOptions::new("account", "container", Credentials::SharedKey(Secret::new("c2VjcmV0!")));
+        let transport = Transport::new(&options).unwrap();
+        let error = credentials(&options, &transport).unwrap_err();
+        assert!(error.message().contains("base64") && !format!("{error:?}").contains("c2VjcmV0"));
+        options.credentials = Credentials::Sas(Secret::new("sv=c2VjcmV0"));
+        assert!(!format!("{:?}", credentials(&options, &transport).unwrap_err()).contains("c2VjcmV0"));
+    }
+}

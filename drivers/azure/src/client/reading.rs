@@ -1,0 +1,116 @@
+//! Reads of exactly the bytes that are wanted.
+//!
+//! The crate turns every read into reads of pieces, each with a range and a wish for a checksum that it then does not look
+//! at: an empty blob is an error, two pieces can be of two versions, and some emulators refuse it. So its range is replaced
+//! before the request is signed. What it drops of an answer is observed at the end of the pipeline.
+
+use std::sync::{Arc, OnceLock};
+
+use azure_core::headers::{HeaderName, HeaderValue, Headers, MS_RANGE, RANGE_GET_CONTENT_CRC64};
+use azure_core::{Context, Policy, PolicyResult, Request};
+use driver_api::{ByteRange, async_trait};
+
+/// What one read wants. Travels in the context of the request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading(pub(super) ByteRange);
+
+impl Reading {
+    fn header(self) -> Option<String> {
+        let ByteRange { offset, length } = self.0;
+        match length {
+            None if offset == 0 => None,
+            None => Some(format!("bytes={offset}-")),
+            Some(length) => Some(format!("bytes={offset}-{}", offset.saturating_add(length.saturating_sub(1)))),
+        }
+    }
+}
+
+/// The headers of an answer, for what the crate drops. Travels in the context of the request, and is filled by the transport.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Observed(Arc<OnceLock<Headers>>);
+
+impl Observed {
+    pub(super) fn fill(&self, headers: &Headers) {
+        let _ = self.0.set(headers.clone());
+    }
+
+    pub(super) fn header(&self, name: &'static str) -> Option<&str> {
+        self.0.get()?.get_optional_str(&HeaderName::from_static(name))
+    }
+
+    /// The length of the whole of which the answer is a part.
+    pub(super) fn whole_length(&self) -> Option<u64> {
+        self.header("content-range").and_then(whole_length)
+    }
+
+    /// Whether the answer is a part without bytes, which is written with its end before its start.
+    pub(super) fn is_empty_part(&self) -> bool {
+        self.header("content-range").is_some_and(is_empty_part)
+    }
+}
+
+/// Puts the range of a [`Reading`] into its request.
+#[derive(Debug)]
+pub(super) struct ExactRange;
+
+#[async_trait]
+impl Policy for ExactRange {
+    async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let Some(reading) = context.get::<Reading>() else { return forward(context, request, next).await };
+        let mut headers = Headers::new();
+        for (name, value) in request.headers().iter() {
+            if *name != MS_RANGE && *name != RANGE_GET_CONTENT_CRC64 {
+                headers.insert::<HeaderName, HeaderValue>(name.clone(), value.clone());
+            }
+        }
+        if let Some(range) = reading.header() {
+            headers.insert(MS_RANGE, range);
+        }
+        // The crate gives no way to take a header out of a request.
+        let mut exact = Request::new(request.url().clone(), *request.method());
+        for (name, value) in headers {
+            exact.insert_header(name, value);
+        }
+        forward(context, &mut exact, next).await
+    }
+}
+
+async fn forward(context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+    match next.split_first() {
+        Some((first, rest)) => first.send(context, request, rest).await,
+        None => Err(azure_core::Error::message(azure_core::error::ErrorKind::Other, "the pipeline has no end")),
+    }
+}
+
+/// The length of the whole in `bytes 0-3/10`.
+fn whole_length(content_range: &str) -> Option<u64> {
+    content_range.rsplit_once('/')?.1.parse().ok()
+}
+
+/// Such as `bytes 5-4/5`, and `bytes 0--1/0`.
+fn is_empty_part(content_range: &str) -> bool {
+    let bounds = content_range.strip_prefix("bytes ").and_then(|range| range.split_once('/')?.0.split_once('-'));
+    let bounds = bounds.and_then(|(start, end)| Some((start.parse::<i128>().ok()?, end.parse::<i128>().ok()?)));
+    bounds.is_some_and(|(start, end)| end < start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_written_as_they_are_meant() {
+        let header = |range| Reading(range).header();
+        assert_eq!(header(ByteRange::FULL), None);
+        assert_eq!(header(ByteRange::from(5)).unwrap(), "bytes=5-");
+        assert_eq!(header(ByteRange::span(0, 1)).unwrap(), "bytes=0-0");
+        assert_eq!(header(ByteRange::span(3, u64::MAX)).unwrap(), format!("bytes=3-{}", u64::MAX));
+    }
+
+    #[test]
+    fn content_ranges_tell_the_whole_and_whether_there_are_bytes() {
+        assert_eq!(whole_length("bytes 0-3/10"), Some(10));
+        assert!(is_empty_part("bytes 5-4/5") && is_empty_part("bytes 0--1/0"));
+        assert!(!is_empty_part("bytes 0-0/1") && !is_empty_part("bytes */5"));
+    }
+}

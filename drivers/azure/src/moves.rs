@@ -1,0 +1,82 @@
+//! Moving: a copy within the service, watched until it is whole, and then the end of the source.
+
+use std::time::Duration;
+
+use driver_api::{Context, Error, ErrorKind, Result, Retry, StoragePath};
+use tokio::time::{Instant, sleep};
+
+use crate::client::{BlobFacts, CopyState, Effect};
+use crate::store::{Nonce, Store};
+
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Three requests: look, copy, delete; one more for each look at a copy that takes its time.
+    pub(crate) async fn move_file(&self, context: &Context, from: &StoragePath, to: &StoragePath) -> Result<()> {
+        let (source, target) = (self.names.file(from), self.names.file(to));
+        let facts = match self.container.head(&source).await {
+            Ok(facts) => facts,
+            Err(failure) if failure.is_missing() => return Err(Error::not_found(from)),
+            Err(failure) => return Err(failure.into_error(Effect::None)),
+        };
+        let nonce = Nonce::new();
+        context.check()?;
+        match self.container.copy(&source, &facts.version, &target, &nonce.metadata()).await {
+            Ok(CopyState::Done) => {}
+            Ok(CopyState::Failed) => return Err(copy_failed()),
+            Ok(CopyState::Pending) => self.await_copy(&target, &facts, &nonce).await?,
+            Err(failure) if failure.is_missing() => return Err(Error::not_found(from)),
+            Err(failure) if failure.is_unmet_condition() => return Err(source_changed()),
+            Err(failure) if failure.is_ambiguous() => {
+                let error = failure.into_error(Effect::Change);
+                self.await_copy(&target, &facts, &nonce).await.map_err(|_| error)?;
+            }
+            Err(failure) => return Err(failure.into_error(Effect::Change)),
+        }
+        // Exactly what was copied goes: a source that was written meanwhile stays.
+        match self.container.delete(&source, Some(&facts.version)).await {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.is_missing() => Ok(()),
+            Err(failure) if failure.is_unmet_condition() => Err(source_changed().with_retry(Retry::MaybeApplied)),
+            Err(failure) => Err(failure.into_error(Effect::Change).with_retry(Retry::MaybeApplied)),
+        }
+    }
+
+    /// Waits until the target is the whole copy. Past the deadline the source stays, and the copy may still arrive: the crate
+    /// has no request that aborts it.
+    async fn await_copy(&self, target: &str, source: &BlobFacts, nonce: &Nonce) -> Result<()> {
+        let deadline = Instant::now() + self.copy_timeout;
+        let mut pause = FIRST_LOOK;
+        loop {
+            match self.container.head(target).await {
+                Ok(facts) if nonce.made(&facts) => match facts.copy {
+                    Some(CopyState::Pending) => {}
+                    Some(CopyState::Done) if facts.size == source.size => return Ok(()),
+                    _ => return Err(copy_failed()),
+                },
+                // A copy of which the answer was lost, and which has not begun or was replaced.
+                Ok(_) => return Err(copy_failed()),
+                Err(failure) if failure.is_missing() => return Err(copy_failed()),
+                // That it cannot be looked at now does not stop the copy.
+                Err(_) => {}
+            }
+            if Instant::now() + pause >= deadline {
+                let message =
+                    format!("the service did not finish the copy within {:?}; the source stays", self.copy_timeout);
+                return Err(Error::new(ErrorKind::Unavailable, message).with_retry(Retry::MaybeApplied));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+fn copy_failed() -> Error {
+    let message = "the service did not make the copy; the source stays";
+    Error::new(ErrorKind::Unavailable, message).with_retry(Retry::MaybeApplied)
+}
+
+fn source_changed() -> Error {
+    Error::new(ErrorKind::Conflict, "the file was written while it was moved")
+}

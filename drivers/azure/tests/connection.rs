@@ -1,0 +1,189 @@
+//! Ways in: credentials, what a check of the connection tells, and what no output shows.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // This is how a test fails.
+
+mod support;
+
+use std::time::{Duration, SystemTime};
+
+use azure_storage::prelude::BlobSasPermissions;
+use azure_storage::shared_access_signature::SasToken;
+use driver_api::{
+    CommitOptions, Context, ErrorKind, GetOptions, PutOptions, Storage, StoragePath, UrlOptions, WriteOptions,
+};
+use driver_azure::{AzureDriver, AzureOptions, Credentials, Secret};
+
+use support::Azurite;
+use support::proxy::{Fate, Proxy};
+
+fn context() -> Context {
+    Context::background()
+}
+
+fn path(text: &str) -> StoragePath {
+    StoragePath::parse(text).unwrap()
+}
+
+async fn sas(azurite: &Azurite) -> String {
+    let permissions = BlobSasPermissions {
+        read: true,
+        add: true,
+        create: true,
+        write: true,
+        delete: true,
+        list: true,
+        ..Default::default()
+    };
+    let expiry = SystemTime::now() + Duration::from_secs(600);
+    let signature = azurite.bare().shared_access_signature(permissions, expiry.into()).await.unwrap();
+    signature.token().unwrap()
+}
+
+#[tokio::test]
+async fn a_shared_access_signature_is_enough_for_everything_but_urls() {
+    let azurite = Azurite::get();
+    let mut options = azurite.options();
+    options.block_size = 64 * 1024;
+    options.credentials = Credentials::Sas(Secret::new(sas(azurite).await));
+    let driver = AzureDriver::new(&options).unwrap();
+    driver.check_connection(&context()).await.unwrap();
+    let storage = Storage::new(driver);
+    assert!(!storage.capabilities().signed_urls);
+    storage.put(&context(), &path("/a"), "content", PutOptions::default()).await.unwrap();
+    storage.move_to(&context(), &path("/a"), &path("/b")).await.unwrap();
+    assert_eq!(storage.get(&context(), &path("/b"), GetOptions::default()).await.unwrap().1, "content");
+    let mut writer = storage.writer(&context(), &path("/c"), WriteOptions::default()).await.unwrap();
+    writer.write(&context(), vec![1; 200 * 1024].into()).await.unwrap();
+    assert_eq!(writer.commit(&context(), CommitOptions::default()).await.unwrap().size, 200 * 1024);
+    assert_eq!(storage.url_for(&context(), &path("/b"), UrlOptions::default()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_connection_string_leads_to_the_same_place() {
+    let azurite = Azurite::get();
+    let Azurite { endpoint, account, key, container } = azurite;
+    let text = format!("AccountName={account};AccountKey={key};BlobEndpoint={endpoint}");
+    let mut options = AzureOptions::from_connection_string(&text, container).unwrap();
+    options.root = azurite.options().root;
+    let driver = AzureDriver::new(&options).unwrap();
+    driver.check_connection(&context()).await.unwrap();
+    let storage = Storage::new(driver);
+    storage.put(&context(), &path("/a"), "content", PutOptions::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_says_what_to_look_at() {
+    let azurite = Azurite::get();
+    let other_key = "b3RoZXI=";
+    type Change = fn(&mut AzureOptions);
+    let wrong: [(&str, ErrorKind, Change); 4] = [
+        ("no container `missing`", ErrorKind::Misconfigured, |o| o.container = "missing".into()),
+        ("the credentials were refused", ErrorKind::PermissionDenied, |o| {
+            o.credentials = Credentials::SharedKey(Secret::new("b3RoZXI="));
+        }),
+        ("does not answer", ErrorKind::Unavailable, |o| o.service_url.as_mut().unwrap().set_port(Some(1)).unwrap()),
+        ("does not answer", ErrorKind::Unavailable, |o| {
+            o.service_url = "http://nowhere.invalid/".parse().ok();
+        }),
+    ];
+    for (words, kind, change) in wrong {
+        let mut options = azurite.options();
+        change(&mut options);
+        let error = AzureDriver::new(&options).unwrap().check_connection(&context()).await.unwrap_err();
+        assert!(error.kind() == kind && error.message().contains(words), "{words}: {error}");
+        assert!(!format!("{error} {error:?}").contains(other_key), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_recognizes_what_is_not_the_service() {
+    let azurite = Azurite::get();
+    let proxy = Proxy::start(&azurite.endpoint).await;
+    let mut options = azurite.options();
+    options.service_url = Some(proxy.endpoint().clone());
+    let driver = AzureDriver::new(&options).unwrap();
+    for fate in [Fate::Garbage("<html>It works!</html>"), Fate::Answer(404, ""), Fate::Answer(301, "")] {
+        proxy.next([fate.clone()]);
+        let error = driver.check_connection(&context()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured, "{fate:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_notices_a_wrong_clock_and_a_hierarchical_namespace() {
+    const LONG_AGO: &str = "HTTP/1.1 403 Forbidden\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\n\
+        x-ms-error-code: AuthenticationFailed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    const HIERARCHICAL: &str =
+        "HTTP/1.1 200 OK\r\nx-ms-is-hns-enabled: true\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let azurite = Azurite::get();
+    let proxy = Proxy::start(&azurite.endpoint).await;
+    let mut options = azurite.options();
+    options.service_url = Some(proxy.endpoint().clone());
+    let driver = AzureDriver::new(&options).unwrap();
+    for (fates, kind, words) in [
+        (vec![Fate::Told(LONG_AGO)], ErrorKind::PermissionDenied, "clock"),
+        (vec![Fate::Pass, Fate::Told(HIERARCHICAL)], ErrorKind::Misconfigured, "hierarchical"),
+    ] {
+        proxy.next(fates);
+        let error = driver.check_connection(&context()).await.unwrap_err();
+        assert!(error.kind() == kind && error.message().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_shows_a_secret() {
+    let azurite = Azurite::get();
+    let token = sas(azurite).await;
+    let signature = token.split("sig=").nth(1).unwrap().to_owned();
+    let proxy = Proxy::start(&azurite.endpoint).await;
+    for (credentials, secret) in [
+        (Credentials::SharedKey(Secret::new(&*azurite.key)), azurite.key.clone()),
+        (Credentials::Sas(Secret::new(&*token)), signature),
+    ] {
+        let mut options = azurite.options();
+        options.service_url = Some(proxy.endpoint().clone());
+        options.credentials = credentials;
+        let driver = AzureDriver::new(&options).unwrap();
+        let mut outputs = vec![format!("{options:?} {driver:?}")];
+        for fate in [Fate::Answer(403, "AuthenticationFailed"), Fate::Break, Fate::Garbage("no")] {
+            proxy.next([fate.clone(), fate]);
+            let error = driver.check_connection(&context()).await.unwrap_err();
+            outputs.push(format!("{error} {error:?}"));
+            let storage = Storage::new(driver.clone());
+            let error = storage.put(&context(), &path("/a"), "content", PutOptions::default()).await;
+            outputs.push(format!("{error:?}"));
+        }
+        for output in outputs {
+            assert!(!output.contains(&secret), "{output}");
+        }
+    }
+}
+
+#[cfg(feature = "entra")]
+#[tokio::test]
+async fn a_client_secret_is_exchanged_for_a_token_once() {
+    const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"dG9rZW4"}"#;
+    let azurite = Azurite::get();
+    let proxy = Proxy::start(&azurite.endpoint).await;
+    let mut options = azurite.options();
+    options.service_url = Some(proxy.endpoint().clone());
+    options.credentials = Credentials::ClientSecret {
+        tenant: "tenant".into(),
+        client: "client".into(),
+        secret: Secret::new("c2VjcmV0"),
+        authority: proxy.endpoint().clone(),
+    };
+    let storage = Storage::new(AzureDriver::new(&options).unwrap());
+    proxy.next([
+        Fate::Answer(401, ""),
+        Fate::Garbage(TOKEN),
+        Fate::Answer(404, "BlobNotFound"),
+        Fate::Answer(404, "BlobNotFound"),
+    ]);
+    let get = || async { storage.get(&context(), &path("/a"), GetOptions::default()).await.unwrap_err() };
+    let refused = get().await;
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{refused}");
+    assert!(!format!("{refused:?} {storage:?}").contains("c2VjcmV0"));
+    assert!(get().await.is_not_found() && get().await.is_not_found());
+    assert_eq!(proxy.take(), ["POST", "POST", "GET", "GET"]);
+}

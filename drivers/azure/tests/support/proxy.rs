@@ -1,0 +1,178 @@
+//! A proxy in front of a backend that writes down each request, and does to it what a test wants.
+//!
+//! It asks for a connection of its own for each request (`Connection: close` is in no signature), so that a request is all
+//! that comes in on one connection.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use driver_api::Url;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What happens to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It passes.
+    Pass,
+    /// It is answered with this status and error code, and does not reach the backend.
+    Answer(u16, &'static str),
+    /// The connection breaks before it reaches the backend.
+    Break,
+    /// It reaches the backend, and the connection breaks before its answer.
+    LoseAnswer,
+    /// It reaches the backend, and no answer comes.
+    Hang,
+    /// The answer breaks off after this many bytes of its body.
+    CutBody(usize),
+    /// The answer stops after this many bytes of its body.
+    StallBody(usize),
+    /// The answer is a success with this body.
+    Garbage(&'static str),
+    /// The answer is this, from its first line to its empty line.
+    Told(&'static str),
+    /// It passes, and in the head of the answer the one text is replaced by the other.
+    Rewrite(&'static str, &'static str),
+}
+
+/// The proxy; gone with its value.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    endpoint: Url,
+    state: Arc<State>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: Mutex<Vec<String>>,
+    fates: Mutex<VecDeque<Fate>>,
+}
+
+impl Proxy {
+    /// A proxy in front of `backend`, on a port that was free.
+    pub(crate) async fn start(backend: &Url) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut endpoint = backend.clone();
+        endpoint.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        let backend = format!("{}:{}", backend.host_str().unwrap(), backend.port().unwrap());
+        let state = Arc::new(State::default());
+        let task = tokio::spawn({
+            let state = state.clone();
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    let (state, backend) = (state.clone(), backend.clone());
+                    // A broken connection is the point of this, and no failure of the test.
+                    tokio::spawn(async move { drop(serve(client, &backend, &state).await) });
+                }
+            }
+        });
+        Self { endpoint, state, task }
+    }
+
+    /// Where the backend is to be sought.
+    pub(crate) fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// The requests since the last call, as `METHOD` or `METHOD comp`.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.requests.lock().unwrap())
+    }
+
+    /// What happens to the next requests, in their order; behind them all pass.
+    pub(crate) fn next(&self, fates: impl IntoIterator<Item = Fate>) {
+        *self.state.fates.lock().unwrap() = fates.into_iter().collect();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::Result<()> {
+    let Some((head, body_begun)) = read_head(&mut client).await? else { return Ok(()) };
+    state.requests.lock().unwrap().push(label(&head));
+    let fate = state.fates.lock().unwrap().pop_front().unwrap_or(Fate::Pass);
+    let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut body = body_begun;
+    let missing = length - body.len().min(length);
+    let begun = body.len();
+    body.resize(begun + missing, 0);
+    client.read_exact(&mut body[begun..]).await?;
+    match fate {
+        Fate::Break => return Ok(()),
+        Fate::Answer(status, code) => return answer(&mut client, status, code).await,
+        Fate::Told(answer) => return client.write_all(answer.as_bytes()).await,
+        Fate::Garbage(text) => {
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len());
+            return client.write_all(answer.as_bytes()).await;
+        }
+        _ => {}
+    }
+    let mut upstream = TcpStream::connect(backend).await?;
+    let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    upstream.write_all(head.as_bytes()).await?;
+    upstream.write_all(&body).await?;
+    let Some((head, mut answer)) = read_head(&mut upstream).await? else { return Ok(()) };
+    upstream.read_to_end(&mut answer).await?;
+    match fate {
+        Fate::LoseAnswer => Ok(()),
+        Fate::Hang => std::future::pending().await,
+        Fate::CutBody(at) | Fate::StallBody(at) => {
+            client.write_all(head.as_bytes()).await?;
+            client.write_all(&answer[..at.min(answer.len())]).await?;
+            client.flush().await?;
+            if matches!(fate, Fate::StallBody(_)) {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+            }
+            Ok(())
+        }
+        _ => {
+            let head = if let Fate::Rewrite(from, to) = fate { head.replace(from, to) } else { head };
+            client.write_all(head.as_bytes()).await?;
+            client.write_all(&answer).await?;
+            client.shutdown().await
+        }
+    }
+}
+
+async fn answer(client: &mut TcpStream, status: u16, code: &str) -> std::io::Result<()> {
+    let answer =
+        format!("HTTP/1.1 {status} Told\r\nx-ms-error-code: {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    client.write_all(answer.as_bytes()).await
+}
+
+/// The head with its empty line, and what came of the body with it; none at the end of the connection.
+async fn read_head(stream: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let body = bytes.split_off(end + 4);
+            return Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), body)));
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn label(head: &str) -> String {
+    let mut words = head.split_whitespace();
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    match target.split(['?', '&']).find_map(|pair| pair.strip_prefix("comp=")) {
+        Some(comp) => format!("{method} {comp}"),
+        None => method.to_owned(),
+    }
+}

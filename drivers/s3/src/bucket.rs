@@ -1,0 +1,468 @@
+//! The requests that the driver makes, each in one place: what they send, how long they may take, what they answer.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadOutput;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_s3::types::{
+    CompletedMultipartUpload, CompletedPart, Delete, EncodingType, ObjectCannedAcl, ObjectIdentifier,
+    ServerSideEncryption, StorageClass,
+};
+use bytes::Bytes;
+use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, StoragePath, Version};
+
+use crate::body;
+use crate::client::Clients;
+use crate::errors::Failure;
+use crate::keys::{Keys, copy_source};
+use crate::options::{Acl, Encryption, S3Options};
+use crate::publish::Nonce;
+
+/// The result of a request.
+pub(crate) type Answer<T> = Result<T, Failure>;
+
+/// The most keys in one listing, and in one delete.
+pub(crate) const PAGE: usize = 1000;
+
+/// A bucket as the driver uses it.
+pub(crate) struct Bucket {
+    pub(crate) clients: Clients,
+    pub(crate) keys: Keys,
+    pub(crate) options: S3Options,
+}
+
+/// What the head of an object tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) size: u64,
+    pub(crate) modified: SystemTime,
+    pub(crate) etag: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) metadata: HashMap<String, String>,
+}
+
+impl Head {
+    pub(crate) fn info(&self, path: &StoragePath) -> FileInfo {
+        info(path, self.size, self.modified, self.etag.as_deref())
+    }
+}
+
+/// A file as the driver tells of it.
+pub(crate) fn info(path: &StoragePath, size: u64, modified: SystemTime, etag: Option<&str>) -> FileInfo {
+    let info = FileInfo::new(path.clone(), size, modified);
+    match etag {
+        Some(etag) => info.with_version(Version::new(etag)),
+        None => info,
+    }
+}
+
+/// A time of the service. Headers have whole seconds; listings of some services have more, which is cut off, so that both
+/// tell the same.
+pub(crate) fn time(time: &DateTime) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time.secs()).unwrap_or(0))
+}
+
+/// What a put answers with.
+pub(crate) struct Stored {
+    pub(crate) etag: String,
+    /// The time of the answer, by the service's clock.
+    pub(crate) at: SystemTime,
+}
+
+/// A part of an upload that the service has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UploadedPart {
+    pub(crate) etag: String,
+    pub(crate) size: u64,
+}
+
+/// Which objects a listing is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    pub(crate) prefix: String,
+    pub(crate) start_after: Option<String>,
+    /// Whether what lies deeper is rolled up.
+    pub(crate) rolled_up: bool,
+    pub(crate) limit: usize,
+}
+
+/// A request that makes an object, with the class and the encryption of the settings. The client has a type of its own for
+/// each such request.
+macro_rules! stored_as_set {
+    ($bucket:expr, $request:expr) => {
+        $request
+            .set_storage_class($bucket.storage_class())
+            .set_server_side_encryption($bucket.encryption())
+            .set_ssekms_key_id($bucket.kms_key())
+            .set_acl($bucket.acl())
+    };
+}
+
+impl Bucket {
+    pub(crate) fn new(options: S3Options) -> Result<Self> {
+        options.validate()?;
+        Ok(Self { clients: Clients::new(&options)?, keys: Keys::new(&options.root)?, options })
+    }
+
+    fn name(&self) -> &str {
+        &self.options.bucket
+    }
+
+    /// Waits for an answer, and no longer than `limit`.
+    async fn answer<T, E>(&self, limit: Duration, sending: impl Future<Output = Result<T, SdkError<E>>>) -> Answer<T>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        // What the client makes of a request is large, and would be part of every future above.
+        match tokio::time::timeout(limit, Box::pin(sending)).await {
+            Ok(answer) => answer.map_err(Failure::of),
+            Err(_) => Err(Failure::timed_out(limit)),
+        }
+    }
+
+    pub(crate) async fn head(&self, key: &str) -> Answer<Head> {
+        let request = self.clients.requests.head_object().bucket(self.name()).key(key);
+        head_of(self.answer(self.options.timeouts.answer, request.send()).await?)
+    }
+
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        range: Option<String>,
+        if_match: Option<&Version>,
+    ) -> Answer<GetObjectOutput> {
+        let request = self.clients.requests.get_object().bucket(self.name()).key(key).set_range(range);
+        let request = request.set_if_match(if_match.map(|version| version.as_str().to_owned()));
+        let answer = self.answer(self.options.timeouts.answer, request.send()).await?;
+        // Bytes without a time are no object: a proxy's page, or an error that was sent as a success.
+        if answer.last_modified.is_none() {
+            return Err(Failure::incomplete("time"));
+        }
+        Ok(answer)
+    }
+
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        pieces: &[Bytes],
+        metadata: HashMap<String, String>,
+        condition: &Condition,
+    ) -> Answer<Stored> {
+        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let date = Arc::new(OnceLock::new());
+        // A put tells no other time of what it stored.
+        let take_date = OnAnswer({
+            let date = date.clone();
+            move |answer: &HttpResponse| {
+                date_of(answer).map(|at| date.set(at));
+                Ok(())
+            }
+        });
+        let (if_absent, if_match) = condition_headers(condition);
+        let request = self
+            .clients
+            .requests
+            .put_object()
+            .bucket(self.name())
+            .key(key)
+            .body(body::of_pieces(pieces))
+            .content_length(length(size))
+            .set_metadata(Some(metadata))
+            .set_if_none_match(if_absent)
+            .set_if_match(if_match);
+        let request = stored_as_set!(self, request);
+        let sending = request.customize().interceptor(take_date).send();
+        let answer = self.answer(self.options.timeouts.moving(size), sending).await?;
+        let etag = answer.e_tag.ok_or_else(|| Failure::incomplete("entity tag"))?;
+        Ok(Stored { etag, at: date.get().copied().unwrap_or_else(now) })
+    }
+
+    pub(crate) async fn delete(&self, key: &str, if_match: Option<&Version>) -> Answer<()> {
+        let request = self.clients.requests.delete_object().bucket(self.name()).key(key);
+        let request = request.set_if_match(if_match.map(|version| version.as_str().to_owned()));
+        let sending = request.customize().interceptor(OnAnswer(refuse_body)).send();
+        self.answer(self.options.timeouts.answer, sending).await.map(drop)
+    }
+
+    /// Deletes at most [`PAGE`] objects; answers with the keys that are left, and why.
+    pub(crate) async fn delete_batch(&self, keys: Vec<String>) -> Answer<Vec<(String, Error)>> {
+        let objects = keys.into_iter().filter_map(|key| ObjectIdentifier::builder().key(key).build().ok());
+        let delete = Delete::builder().set_objects(Some(objects.collect())).quiet(true).build();
+        let delete = delete.map_err(|_| Failure::incomplete("objects to delete"))?;
+        let request = self.clients.requests.delete_objects().bucket(self.name()).delete(delete);
+        let answer = self.answer(self.options.timeouts.answer, request.send()).await?;
+        Ok(answer.errors.unwrap_or_default().into_iter().map(left).collect())
+    }
+
+    pub(crate) async fn list(&self, listed: &Listed, token: Option<String>) -> Answer<ListObjectsV2Output> {
+        let request = self
+            .clients
+            .requests
+            .list_objects_v2()
+            .bucket(self.name())
+            .prefix(&listed.prefix)
+            .set_delimiter(listed.rolled_up.then(|| "/".to_owned()))
+            .set_start_after(listed.start_after.clone().filter(|_| token.is_none()))
+            .set_continuation_token(token)
+            .max_keys(i32::try_from(listed.limit.min(PAGE)).unwrap_or(i32::MAX))
+            // Foreign keys may have characters that XML can't.
+            .encoding_type(EncodingType::Url);
+        self.answer(self.options.timeouts.answer, request.send()).await
+    }
+
+    /// Copies a whole object within the bucket, if it is still the one with this tag.
+    pub(crate) async fn copy(&self, from: &str, head: &Head, to: &str) -> Answer<()> {
+        let request = self
+            .clients
+            .requests
+            .copy_object()
+            .bucket(self.name())
+            .key(to)
+            .copy_source(copy_source(self.name(), from))
+            .set_copy_source_if_match(head.etag.clone());
+        let request = stored_as_set!(self, request);
+        let answer = self.answer(self.options.timeouts.moving(head.size), request.send()).await?;
+        let copied = answer.copy_object_result.and_then(|result| result.e_tag);
+        copied.map(drop).ok_or_else(|| Failure::incomplete("entity tag"))
+    }
+
+    pub(crate) async fn create_upload(&self, key: &str, nonce: &Nonce, content_type: Option<&str>) -> Answer<String> {
+        let request = self
+            .clients
+            .requests
+            .create_multipart_upload()
+            .bucket(self.name())
+            .key(key)
+            .set_content_type(content_type.map(str::to_owned))
+            .set_metadata(Some(nonce.metadata()));
+        let request = stored_as_set!(self, request);
+        let answer = self.answer(self.options.timeouts.answer, request.send()).await?;
+        answer.upload_id.ok_or_else(|| Failure::incomplete("upload id"))
+    }
+
+    pub(crate) async fn upload_part(
+        &self,
+        key: &str,
+        upload_id: &str,
+        number: i32,
+        pieces: &[Bytes],
+    ) -> Answer<UploadedPart> {
+        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let request = self
+            .clients
+            .requests
+            .upload_part()
+            .bucket(self.name())
+            .key(key)
+            .upload_id(upload_id)
+            .part_number(number)
+            .content_length(length(size))
+            .body(body::of_pieces(pieces));
+        let answer = self.answer(self.options.timeouts.moving(size), request.send()).await?;
+        answer.e_tag.map(|etag| UploadedPart { etag, size }).ok_or_else(|| Failure::incomplete("entity tag"))
+    }
+
+    /// Copies `range` of the object at `from` into a part.
+    pub(crate) async fn copy_part(
+        &self,
+        (from, etag): (&str, Option<&str>),
+        (key, upload_id): (&str, &str),
+        number: i32,
+        range: std::ops::Range<u64>,
+    ) -> Answer<UploadedPart> {
+        let size = range.end - range.start;
+        let request = self
+            .clients
+            .requests
+            .upload_part_copy()
+            .bucket(self.name())
+            .key(key)
+            .upload_id(upload_id)
+            .part_number(number)
+            .copy_source(copy_source(self.name(), from))
+            .set_copy_source_if_match(etag.map(str::to_owned))
+            .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1));
+        let answer = self.answer(self.options.timeouts.moving(size), request.send()).await?;
+        let etag = answer.copy_part_result.and_then(|result| result.e_tag);
+        etag.map(|etag| UploadedPart { etag, size }).ok_or_else(|| Failure::incomplete("entity tag"))
+    }
+
+    pub(crate) async fn complete_upload(
+        &self,
+        key: &str,
+        upload_id: &str,
+        parts: impl IntoIterator<Item = &UploadedPart>,
+        condition: &Condition,
+    ) -> Answer<CompleteMultipartUploadOutput> {
+        let parts = (1..)
+            .zip(parts)
+            .map(|(number, part)| CompletedPart::builder().part_number(number).e_tag(&part.etag).build());
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
+        let (if_absent, if_match) = condition_headers(condition);
+        let request = self
+            .clients
+            .requests
+            .complete_multipart_upload()
+            .bucket(self.name())
+            .key(key)
+            .upload_id(upload_id)
+            .multipart_upload(parts)
+            .set_if_none_match(if_absent)
+            .set_if_match(if_match);
+        let answer = self.answer(self.options.timeouts.assembly, request.send()).await?;
+        if answer.e_tag.is_none() {
+            return Err(Failure::incomplete("entity tag"));
+        }
+        Ok(answer)
+    }
+
+    /// Aborts an upload; one that is not there any more is aborted.
+    pub(crate) async fn abort_upload(&self, key: &str, upload_id: &str) -> Answer<()> {
+        let request = self.clients.requests.abort_multipart_upload().bucket(self.name()).key(key).upload_id(upload_id);
+        let sending = request.customize().interceptor(OnAnswer(refuse_body)).send();
+        match self.answer(self.options.timeouts.answer, sending).await {
+            Err(failure) if !failure.is_missing_upload() => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    /// A page of the uploads whose keys begin with the root prefix, behind `marker`, a key with an upload id. S3 takes no
+    /// notice of an upload id without its key.
+    pub(crate) async fn list_uploads(&self, marker: Option<&(String, String)>) -> Answer<ListMultipartUploadsOutput> {
+        let (key, upload_id) = marker.cloned().unzip();
+        let request = self
+            .clients
+            .requests
+            .list_multipart_uploads()
+            .bucket(self.name())
+            .prefix(self.keys.root())
+            .set_key_marker(key)
+            .set_upload_id_marker(upload_id)
+            .encoding_type(EncodingType::Url);
+        self.answer(self.options.timeouts.answer, request.send()).await
+    }
+
+    fn storage_class(&self) -> Option<StorageClass> {
+        self.options.storage_class.as_deref().map(StorageClass::from)
+    }
+
+    fn encryption(&self) -> Option<ServerSideEncryption> {
+        self.options.encryption.as_ref().map(|encryption| match encryption {
+            Encryption::Aes256 => ServerSideEncryption::Aes256,
+            Encryption::Kms { .. } => ServerSideEncryption::AwsKms,
+        })
+    }
+
+    fn kms_key(&self) -> Option<String> {
+        match &self.options.encryption {
+            Some(Encryption::Kms { key_id }) => key_id.clone(),
+            _ => None,
+        }
+    }
+
+    fn acl(&self) -> Option<ObjectCannedAcl> {
+        self.options.acl.map(|acl| match acl {
+            Acl::Private => ObjectCannedAcl::Private,
+            Acl::PublicRead => ObjectCannedAcl::PublicRead,
+            Acl::PublicReadWrite => ObjectCannedAcl::PublicReadWrite,
+            Acl::AuthenticatedRead => ObjectCannedAcl::AuthenticatedRead,
+            Acl::AwsExecRead => ObjectCannedAcl::AwsExecRead,
+            Acl::BucketOwnerRead => ObjectCannedAcl::BucketOwnerRead,
+            Acl::BucketOwnerFullControl => ObjectCannedAcl::BucketOwnerFullControl,
+        })
+    }
+}
+
+fn head_of(answer: HeadObjectOutput) -> Answer<Head> {
+    let size = answer.content_length.and_then(|size| u64::try_from(size).ok());
+    Ok(Head {
+        size: size.ok_or_else(|| Failure::incomplete("length"))?,
+        modified: answer.last_modified.as_ref().map(time).ok_or_else(|| Failure::incomplete("time"))?,
+        etag: answer.e_tag,
+        content_type: answer.content_type,
+        metadata: answer.metadata.unwrap_or_default(),
+    })
+}
+
+/// An object that a batch did not delete. One that is not there is deleted.
+fn left(error: aws_sdk_s3::types::Error) -> (String, Error) {
+    let kind = match error.code.as_deref() {
+        Some("AccessDenied") => ErrorKind::PermissionDenied,
+        Some("InternalError" | "SlowDown" | "ServiceUnavailable") => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
+    };
+    let told = [error.code, error.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    (error.key.unwrap_or_default(), Error::new(kind, told))
+}
+
+/// The values of `If-None-Match` and `If-Match`.
+fn condition_headers(condition: &Condition) -> (Option<String>, Option<String>) {
+    match condition {
+        Condition::None => (None, None),
+        Condition::IfAbsent => (Some("*".to_owned()), None),
+        Condition::IfMatch(version) => (None, Some(version.as_str().to_owned())),
+    }
+}
+
+fn length(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// Looks at an answer before the client makes of it what it declares to be in it.
+struct OnAnswer<F>(F);
+
+impl<F> fmt::Debug for OnAnswer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnAnswer")
+    }
+}
+
+impl<F> Intercept for OnAnswer<F>
+where
+    F: Fn(&HttpResponse) -> Result<(), BoxError> + Send + Sync,
+{
+    fn name(&self) -> &'static str {
+        "OnAnswer"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        (self.0)(context.response())
+    }
+}
+
+/// Takes a success with a body for what it is where S3 answers without one: the answer of something else.
+fn refuse_body(answer: &HttpResponse) -> Result<(), BoxError> {
+    let has_body = answer.headers().get("content-length").is_some_and(|length| length != "0");
+    if answer.status().is_success() && has_body {
+        return Err("the answer has a body where S3 sends none".into());
+    }
+    Ok(())
+}
+
+/// The time of an answer, by the service's clock.
+fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
+    let date = answer.headers().get("date")?;
+    DateTime::from_str(date, DateTimeFormat::HttpDate).ok().as_ref().map(time)
+}
+
+/// This machine's time, in whole seconds as the service's times are.
+fn now() -> SystemTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since)
+}

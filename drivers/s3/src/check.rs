@@ -1,0 +1,60 @@
+//! Says what is wrong with a connection, in words that tell what to change.
+
+use driver_api::{Error, Result};
+
+use crate::bucket::Bucket;
+use crate::errors::Failure;
+use crate::listing::Listed;
+
+impl Bucket {
+    /// Lists one key: the request that names each mistake of a configuration by a code of its own.
+    pub(crate) async fn check(&self) -> Result<()> {
+        let listed = Listed { prefix: self.keys.root().to_owned(), limit: 1, ..Listed::default() };
+        self.list(&listed, None).await.map(drop).map_err(|failure| self.explain(failure))
+    }
+
+    fn explain(&self, failure: Failure) -> Error {
+        let options = &self.options;
+        let place = match (&options.endpoint, &options.region) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(region)) => format!("Amazon S3 in {region}"),
+            (None, None) => "Amazon S3".to_owned(),
+        };
+        let advice = match failure.code() {
+            None if failure.never_reached() => {
+                format!("{place} can't be reached: look at the endpoint, the network and the proxy")
+            }
+            None => format!("{place} does not answer as an S3 service does: look at the endpoint"),
+            Some("NoSuchBucket" | "InvalidBucketName") => {
+                format!(
+                    "{place} has no bucket {:?}: make it, or look at the endpoint and at path_style",
+                    options.bucket
+                )
+            }
+            Some("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") => {
+                let region = options.region.as_deref().unwrap_or("none");
+                format!(
+                    "the bucket {:?} is in another region than {region:?}: set the region that it is in",
+                    options.bucket
+                )
+            }
+            Some("InvalidAccessKeyId" | "InvalidToken" | "NotSignedUp" | "SignatureDoesNotMatch") => {
+                format!("{place} does not know the access key, or the secret is another one: look at the credentials")
+            }
+            Some("ExpiredToken" | "RequestExpired") => "the credentials have expired: get new ones".to_owned(),
+            Some("RequestTimeTooSkewed") => {
+                format!("this machine's clock and that of {place} are too far apart: set the clock")
+            }
+            Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem") => {
+                format!("the key may not list the bucket {:?}: it needs s3:ListBucket", options.bucket)
+            }
+            Some(_) => format!("{place} refused to list the bucket {:?}", options.bucket),
+        };
+        let told = failure.into_error();
+        let mut error = Error::new(told.kind(), format!("{advice} ({})", told.message()));
+        if let Some(request_id) = told.request_id() {
+            error = error.with_request_id(request_id);
+        }
+        error
+    }
+}

@@ -1,0 +1,261 @@
+//! What becomes of a request that has no good answer, told by codes and never by texts.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+use driver_api::{Condition, Error, ErrorKind, Retry, StoragePath};
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    fate: Fate,
+    status: Option<u16>,
+    code: Option<String>,
+    message: String,
+    request_id: Option<String>,
+}
+
+/// What may have happened all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Nothing: it never reached the service, or the service refused it.
+    Nothing,
+    /// The service answered that it failed, which it may have done after the change.
+    Failed,
+    /// Nobody knows, and it may still be under way.
+    Lost,
+}
+
+impl Failure {
+    /// A failure of the client's call.
+    pub(crate) fn of<E>(error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let request_id = error.request_id().map(str::to_owned);
+        let (fate, code, message) = match &error {
+            SdkError::ServiceError(answer) => {
+                let code = answer.err().code().map(str::to_owned);
+                let fate = fate_of_answer(status, code.as_deref());
+                let told = answer.err().message().map(str::to_owned);
+                let message = match (&code, told) {
+                    (Some(code), Some(told)) => format!("{code}: {told}"),
+                    (Some(code), None) => code.clone(),
+                    (None, _) => format!("the service answered {}", status.unwrap_or_default()),
+                };
+                (fate, code, message)
+            }
+            SdkError::ConstructionFailure(_) => (Fate::Nothing, None, DisplayErrorContext(&error).to_string()),
+            SdkError::DispatchFailure(failure) if failure.is_user() || never_connected(&error) => {
+                (Fate::Nothing, None, format!("the service could not be reached: {}", innermost(&error)))
+            }
+            SdkError::ResponseError(_) => (Fate::Lost, None, "the answer could not be understood".to_owned()),
+            _ => (Fate::Lost, None, format!("the connection broke: {}", innermost(&error))),
+        };
+        Self { fate, status, code, message, request_id }
+    }
+
+    /// No answer within the time that there was.
+    pub(crate) fn timed_out(after: Duration) -> Self {
+        let message = format!("there was no answer for {after:?}");
+        Self { fate: Fate::Lost, status: None, code: None, message, request_id: None }
+    }
+
+    /// An answer that lacks what every answer of its kind has.
+    pub(crate) fn incomplete(what: &'static str) -> Self {
+        let message = format!("the answer tells no {what}: it does not come from an S3 service");
+        Self { fate: Fate::Lost, status: None, code: None, message, request_id: None }
+    }
+
+    /// A task of the driver that ended without an answer, as all do when the runtime ends.
+    pub(crate) fn interrupted() -> Self {
+        let message = "the request was interrupted".to_owned();
+        Self { fate: Fate::Lost, status: None, code: None, message, request_id: None }
+    }
+
+    fn has_code(&self, codes: &[&str]) -> bool {
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+
+    /// The object is not there. An answer without a body does not tell that from a missing bucket.
+    pub(crate) fn is_missing_key(&self) -> bool {
+        self.has_code(&["NoSuchKey", "NotFound"]) || (self.code.is_none() && self.status == Some(404))
+    }
+
+    /// The multipart upload is not there: completed or aborted.
+    pub(crate) fn is_missing_upload(&self) -> bool {
+        self.has_code(&["NoSuchUpload"])
+    }
+
+    /// A condition did not hold.
+    pub(crate) fn is_unmet_condition(&self) -> bool {
+        self.has_code(&["PreconditionFailed"]) || (self.code.is_none() && self.status == Some(412))
+    }
+
+    /// `condition` did not hold. Where a version was to match, its absence is an answer of its own.
+    pub(crate) fn is_unmet(&self, condition: &Condition) -> bool {
+        self.is_unmet_condition() || (matches!(condition, Condition::IfMatch(_)) && self.is_missing_key())
+    }
+
+    /// The range begins at or behind the end.
+    pub(crate) fn is_outside_range(&self) -> bool {
+        self.has_code(&["InvalidRange"]) || (self.code.is_none() && self.status == Some(416))
+    }
+
+    /// It may have taken effect.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.fate != Fate::Nothing
+    }
+
+    /// It may have taken effect, or do so later.
+    pub(crate) fn may_be_under_way(&self) -> bool {
+        self.fate == Fate::Lost
+    }
+
+    /// The same failure once a look has shown that nothing happened. What may be under way stays unsure.
+    pub(crate) fn not_applied(mut self) -> Self {
+        if self.fate == Fate::Failed {
+            self.fate = Fate::Nothing;
+        }
+        self
+    }
+
+    /// It never came to the service.
+    pub(crate) fn never_reached(&self) -> bool {
+        self.fate == Fate::Nothing && self.status.is_none()
+    }
+
+    /// The code of the service, where it told one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The failure of a request that changes nothing.
+    pub(crate) fn of_read(self, path: &StoragePath) -> Error {
+        self.into_error().with_path(path)
+    }
+
+    /// The failure of a request that changes something.
+    pub(crate) fn of_change(self, path: &StoragePath) -> Error {
+        let unsure = self.is_unsure();
+        let error = self.into_error().with_path(path);
+        if unsure { error.with_retry(Retry::MaybeApplied) } else { error }
+    }
+
+    /// The failure of a request that changes nothing, about no path.
+    pub(crate) fn into_error(self) -> Error {
+        let kind = self.kind();
+        let mut error = Error::new(kind, self.message);
+        if let Some(request_id) = self.request_id {
+            error = error.with_request_id(request_id);
+        }
+        error
+    }
+
+    fn kind(&self) -> ErrorKind {
+        let by_code = self
+            .code
+            .as_deref()
+            .and_then(|code| KINDS.iter().find(|(codes, _)| codes.contains(&code)).map(|(_, kind)| *kind));
+        match (by_code, self.status) {
+            (Some(kind), _) => kind,
+            _ if self.fate != Fate::Nothing => ErrorKind::Unavailable,
+            (None, None | Some(200..=299)) => ErrorKind::Unavailable,
+            (None, Some(301 | 307 | 308)) => ErrorKind::Misconfigured,
+            (None, Some(401 | 403)) => ErrorKind::PermissionDenied,
+            (None, Some(404)) => ErrorKind::NotFound,
+            (None, Some(412)) => ErrorKind::Conflict,
+            (None, Some(416)) => ErrorKind::InvalidRange,
+            (None, Some(507)) => ErrorKind::NoSpace,
+            (None, Some(status)) if status == 429 || status >= 500 => ErrorKind::Unavailable,
+            (None, Some(_)) => ErrorKind::Other,
+        }
+    }
+}
+
+/// The kinds of the codes that S3 and services like it answer with.
+const KINDS: &[(&[&str], ErrorKind)] = &[
+    (&["NoSuchKey", "NotFound"], ErrorKind::NotFound),
+    (
+        &[
+            "NoSuchBucket",
+            "PermanentRedirect",
+            "AuthorizationHeaderMalformed",
+            "IllegalLocationConstraintException",
+            "InvalidBucketName",
+        ],
+        ErrorKind::Misconfigured,
+    ),
+    (
+        &[
+            "AccessDenied",
+            "AccountProblem",
+            "AllAccessDisabled",
+            "ExpiredToken",
+            "InvalidAccessKeyId",
+            "InvalidToken",
+            "NotSignedUp",
+            "RequestExpired",
+            "RequestTimeTooSkewed",
+            "SignatureDoesNotMatch",
+        ],
+        ErrorKind::PermissionDenied,
+    ),
+    (&["PreconditionFailed", "NoSuchUpload", "InvalidPart"], ErrorKind::Conflict),
+    (&["InvalidRange"], ErrorKind::InvalidRange),
+    (&["EntityTooLarge"], ErrorKind::TooLarge),
+    (
+        &["InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"],
+        ErrorKind::NoSpace,
+    ),
+    (
+        &[
+            "BadDigest",
+            "BandwidthLimitExceeded",
+            "ConditionalRequestConflict",
+            "IncompleteBody",
+            "InternalError",
+            "OperationAborted",
+            "RequestLimitExceeded",
+            "RequestTimeout",
+            "ServiceUnavailable",
+            "SlowDown",
+            "Throttling",
+            "ThrottlingException",
+            "TooManyRequests",
+        ],
+        ErrorKind::Unavailable,
+    ),
+];
+
+fn fate_of_answer(status: Option<u16>, code: Option<&str>) -> Fate {
+    match (status, code) {
+        // The gateways in between do not know what the service behind them does.
+        (Some(502 | 504), _) => Fate::Lost,
+        (_, Some("InternalError")) => Fate::Failed,
+        (_, Some("SlowDown" | "ServiceUnavailable")) => Fate::Nothing,
+        (Some(503 | 507), _) => Fate::Nothing,
+        (Some(500..), _) => Fate::Failed,
+        // An error within a success: the service had begun. One without a code is no answer of a service.
+        (Some(200..=299), Some(_)) => Fate::Failed,
+        (Some(200..=299), None) => Fate::Lost,
+        _ => Fate::Nothing,
+    }
+}
+
+/// Whether a failure came before there was a connection, so that nothing was sent.
+fn never_connected<E: StdError + 'static>(error: &SdkError<E>) -> bool {
+    causes(error)
+        .any(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()))
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
+}
+
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}

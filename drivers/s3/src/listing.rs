@@ -1,0 +1,175 @@
+//! Listings: the two lists of a page merged into one order, and what belongs to nobody passed over.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use driver_api::{Entry, EntryKey, EntryPages, Error, ListOptions, Result, StoragePath};
+use futures_util::stream::{self, StreamExt, unfold};
+
+pub(crate) use crate::bucket::Listed;
+use crate::bucket::{Answer, Bucket, PAGE, info, time};
+use crate::keys::{Keys, decoded};
+
+/// A page of a listing as the service gives it.
+#[derive(Debug, Default)]
+pub(crate) struct RawPage {
+    /// The objects, and the prefixes that were rolled up, in the order of their keys.
+    pub(crate) items: Vec<Item>,
+    /// What continues the listing.
+    pub(crate) next: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Item {
+    Object { key: String, size: u64, modified: SystemTime, etag: Option<String> },
+    Prefix(String),
+}
+
+impl Item {
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Object { key, .. } | Self::Prefix(key) => key,
+        }
+    }
+
+    /// The entry that this is; none for what belongs to nobody.
+    fn entry(&self, keys: &Keys) -> Option<Entry> {
+        match self {
+            Self::Prefix(prefix) => keys.path(prefix.strip_suffix('/')?).map(Entry::Directory),
+            Self::Object { key, size, modified, etag } => {
+                let path = keys.path(key)?;
+                Some(Entry::File(info(&path, *size, *modified, etag.as_deref())))
+            }
+        }
+    }
+}
+
+impl Bucket {
+    /// A page of objects, from its beginning or behind an earlier page.
+    pub(crate) async fn page(&self, listed: &Listed, token: Option<String>) -> Answer<RawPage> {
+        let answer = self.list(listed, token).await?;
+        let is_encoded = answer.encoding_type.is_some();
+        let plain = |key: String| if is_encoded { decoded(&key) } else { key };
+        let objects = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            Some(Item::Object {
+                key: plain(object.key?),
+                size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+                modified: object.last_modified.as_ref().map_or(SystemTime::UNIX_EPOCH, time),
+                etag: object.e_tag,
+            })
+        });
+        let prefixes = answer.common_prefixes.unwrap_or_default().into_iter();
+        let prefixes = prefixes.filter_map(|prefix| prefix.prefix.map(|prefix| Item::Prefix(plain(prefix))));
+        let mut items: Vec<_> = objects.chain(prefixes).collect();
+        // Each of the two lists is in order, which makes this a merge.
+        items.sort_by(|a, b| a.key().cmp(b.key()));
+        Ok(RawPage { items, next: answer.next_continuation_token.filter(|token| !token.is_empty()) })
+    }
+
+    /// Whether a file lies below `path`. Its own marker `path/` is no file, and neither is anything foreign.
+    pub(crate) async fn has_files_below(&self, path: &StoragePath) -> Answer<bool> {
+        let prefix = self.keys.below(path);
+        let mut listed = Listed { start_after: Some(prefix.clone()), prefix, limit: 1, ..Listed::default() };
+        let mut token = None;
+        loop {
+            let page = self.page(&listed, token).await?;
+            if page.items.iter().any(|item| self.keys.path(item.key()).is_some()) {
+                return Ok(true);
+            }
+            token = match page.next {
+                None => return Ok(false),
+                next => next,
+            };
+            // One foreign key is seldom alone.
+            listed.limit = PAGE;
+        }
+    }
+
+    pub(crate) async fn list_entries(self: Arc<Self>, path: &StoragePath, options: ListOptions) -> Result<EntryPages> {
+        let mut listing = Listing::new(self, path, &options);
+        let first = listing.next_page().await?;
+        if first.is_none() && !path.is_root() && !listing.exists(options.start_after.is_some()).await? {
+            return Err(Error::not_found(path));
+        }
+        let rest = unfold(Some(listing), |listing| async move {
+            let mut listing = listing?;
+            match listing.next_page().await {
+                Ok(page) => page.map(|page| (Ok(page), Some(listing))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        Ok(Box::pin(stream::iter(first.map(Ok)).chain(rest)))
+    }
+}
+
+/// A listing of entries in progress.
+struct Listing {
+    bucket: Arc<Bucket>,
+    path: StoragePath,
+    listed: Listed,
+    /// What the caller wants to begin behind.
+    behind: Option<EntryKey>,
+    position: Position,
+}
+
+enum Position {
+    Beginning,
+    Behind(String),
+    End,
+}
+
+impl Listing {
+    fn new(bucket: Arc<Bucket>, path: &StoragePath, options: &ListOptions) -> Self {
+        let limit = options.page_size.map_or(PAGE, NonZeroUsize::get).min(PAGE);
+        let rolled_up = !options.recursive;
+        let prefix = bucket.keys.below(path);
+        let start_after = options.start_after.as_ref().map(|key| {
+            let text = format!("{}{}", bucket.keys.root(), &key.as_str()[1..]);
+            // S3 begins behind a key, and rolls up the prefix of what follows: behind `a/b` it would go through all of `a/`, to
+            // list `a/` once more. No file below `a/` is behind `a/~`.
+            match text.strip_prefix(&prefix).and_then(|below| below.split_once('/')) {
+                Some((child, _)) if rolled_up => format!("{prefix}{child}/~"),
+                _ => text,
+            }
+        });
+        let listed = Listed { prefix, start_after, rolled_up, limit };
+        Self { bucket, path: path.clone(), listed, behind: options.start_after.clone(), position: Position::Beginning }
+    }
+
+    /// The next page that has an entry; none at the end.
+    async fn next_page(&mut self) -> Result<Option<Vec<Entry>>> {
+        let end = self.bucket.keys.end_of_files();
+        loop {
+            let token = match &mut self.position {
+                Position::Beginning => None,
+                Position::Behind(token) => Some(std::mem::take(token)),
+                Position::End => return Ok(None),
+            };
+            let page = self.bucket.page(&self.listed, token).await.map_err(|failure| failure.of_read(&self.path))?;
+            // Nothing but sessions and foreign keys comes behind the last file.
+            let is_behind_files = page.items.last().is_some_and(|item| item.key() > end.as_str());
+            self.position = match page.next {
+                Some(next) if !is_behind_files => Position::Behind(next),
+                _ => Position::End,
+            };
+            let entries: Vec<_> = page
+                .items
+                .iter()
+                .filter_map(|item| item.entry(&self.bucket.keys))
+                .filter(|entry| self.behind.as_ref().is_none_or(|behind| entry.key() > *behind))
+                .collect();
+            if !entries.is_empty() {
+                return Ok(Some(entries));
+            }
+        }
+    }
+
+    /// Whether the directory of a listing without entries exists: it may have some before its beginning.
+    async fn exists(&self, begins_behind: bool) -> Result<bool> {
+        if !begins_behind {
+            return Ok(false);
+        }
+        self.bucket.has_files_below(&self.path).await.map_err(|failure| failure.of_read(&self.path))
+    }
+}

@@ -1,0 +1,118 @@
+//! How bytes become a file in one request, and how it is found out whether they did when the answer was lost.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use bytes::Bytes;
+use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, StoragePath};
+use uuid::Uuid;
+
+use crate::bucket::{Bucket, info};
+use crate::errors::Failure;
+
+/// Where an object's metadata has its nonce.
+const NONCE: &str = "nonce";
+
+/// What tells the object of one write from that of any other, and stands in its metadata: after a lost answer it decides whose
+/// object is there (ERR-8).
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Nonce(String);
+
+impl Nonce {
+    /// One that nobody else has.
+    pub(crate) fn random() -> Self {
+        Self(Uuid::new_v4().simple().to_string())
+    }
+
+    /// One that was written down.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn metadata(&self) -> HashMap<String, String> {
+        HashMap::from([(NONCE.to_owned(), self.0.clone())])
+    }
+
+    pub(crate) fn is_in(&self, metadata: &HashMap<String, String>) -> bool {
+        metadata.get(NONCE) == Some(&self.0)
+    }
+}
+
+impl fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The error of a condition that did not hold.
+pub(crate) fn unmet(condition: &Condition, path: &StoragePath) -> Error {
+    let error = match condition {
+        Condition::IfAbsent => Error::new(ErrorKind::AlreadyExists, "a file is there already"),
+        _ => Error::new(ErrorKind::Conflict, "the file has another version, or is not there"),
+    };
+    error.with_path(path)
+}
+
+/// What an object is stored with, and what is known of who asked for it.
+pub(crate) struct Put<'a> {
+    /// Where it goes.
+    pub(crate) key: &'a str,
+    /// What errors call it.
+    pub(crate) path: &'a StoragePath,
+    pub(crate) pieces: &'a [Bytes],
+    pub(crate) nonce: &'a Nonce,
+    /// What stands in its metadata beside the nonce.
+    pub(crate) notes: Vec<(&'static str, String)>,
+    pub(crate) condition: &'a Condition,
+}
+
+impl Bucket {
+    /// Publishes `pieces` at `path` in one request.
+    pub(crate) async fn publish(
+        &self,
+        path: &StoragePath,
+        pieces: &[Bytes],
+        condition: &Condition,
+        nonce: &Nonce,
+    ) -> Result<FileInfo> {
+        let key = self.keys.file(path);
+        self.store(Put { key: &key, path, pieces, nonce, notes: Vec::new(), condition }).await
+    }
+
+    /// Stores an object in one request, and looks for it where the answer was lost.
+    pub(crate) async fn store(&self, put: Put<'_>) -> Result<FileInfo> {
+        let Put { key, path, pieces, nonce, notes, condition } = put;
+        let mut metadata = nonce.metadata();
+        metadata.extend(notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        match self.put(key, pieces, metadata, condition).await {
+            Ok(stored) => {
+                let size = pieces.iter().map(|piece| piece.len() as u64).sum();
+                Ok(info(path, size, stored.at, Some(&stored.etag)))
+            }
+            Err(failure) if failure.is_unsure() => self.look_whose(key, path, nonce, failure).await,
+            Err(failure) if failure.is_unmet(condition) => Err(unmet(condition, path)),
+            Err(failure) => Err(failure.of_change(path)),
+        }
+    }
+
+    /// Whether a write whose answer was lost took effect: it did if the object has its nonce. If it has not, the write may
+    /// have been replaced since, or may come yet.
+    pub(crate) async fn look_whose(
+        &self,
+        key: &str,
+        path: &StoragePath,
+        nonce: &Nonce,
+        failure: Failure,
+    ) -> Result<FileInfo> {
+        match self.head(key).await {
+            Ok(head) if nonce.is_in(&head.metadata) => Ok(head.info(path)),
+            Ok(_) => Err(failure.not_applied().of_change(path)),
+            Err(look) if look.is_missing_key() => Err(failure.not_applied().of_change(path)),
+            Err(_) => Err(failure.of_change(path)),
+        }
+    }
+}

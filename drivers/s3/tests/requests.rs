@@ -1,0 +1,161 @@
+//! What calls cost, counted on the wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
+
+mod fixture;
+
+use driver_api::{
+    ByteRange, CommitOptions, DeleteOptions, GetOptions, ListOptions, PutOptions, ReadOptions, UrlOptions, WriteOptions,
+};
+use futures_util::TryStreamExt;
+use s3_server::Operation::{self, *};
+use s3_server::Requests;
+
+use crate::fixture::{BUCKET, Fixture, MIB, content, path};
+
+fn counts<const N: usize>(counts: [(Operation, usize); N]) -> Requests {
+    counts.into()
+}
+
+#[tokio::test]
+async fn a_put_and_a_read_are_one_request_each() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    let file = path("/a/b");
+    storage.put(&context, &file, content(4096), PutOptions::default()).await.unwrap();
+    assert_eq!(server.requests(), counts([(PutObject, 1)]));
+    storage.get(&context, &file, GetOptions::default()).await.unwrap();
+    assert_eq!(server.requests(), counts([(GetObject, 1)]));
+    storage.get(&context, &file, GetOptions::default().with_range(ByteRange::span(1, 9))).await.unwrap();
+    assert_eq!(server.requests(), counts([(GetObject, 1)]));
+    let reader = storage.reader(&context, &file, ReadOptions::default()).await.unwrap();
+    reader.read_to_end(4096).await.unwrap();
+    assert_eq!(server.requests(), counts([(GetObject, 1)]));
+    storage.url_for(&context, &file, UrlOptions::default()).await.unwrap().unwrap();
+    assert_eq!(server.requests(), counts([]));
+}
+
+#[tokio::test]
+async fn stat_asks_once_for_a_file_and_twice_for_nothing() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    server.put_object(BUCKET, "d/file", "x");
+    storage.stat(&context, &path("/d/file")).await.unwrap();
+    assert_eq!(server.requests(), counts([(HeadObject, 1)]));
+    storage.stat(&context, &path("/d")).await.unwrap();
+    assert_eq!(server.requests(), counts([(HeadObject, 1), (ListObjects, 1)]));
+    storage.stat(&context, &path("/nothing")).await.unwrap_err();
+    assert_eq!(server.requests(), counts([(HeadObject, 1), (ListObjects, 1)]));
+}
+
+#[tokio::test]
+async fn a_listing_costs_its_pages() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    for (entries, pages) in [(1, 1), (1000, 1), (1001, 2), (2001, 3)] {
+        server.create_bucket(BUCKET);
+        (0..entries).for_each(|number| server.put_object(BUCKET, &format!("d/{number:05}/deeper/file"), "x"));
+        let listing = storage.list(&context, &path("/d"), ListOptions::default()).await.unwrap();
+        assert_eq!(listing.collect().await.unwrap().len(), entries);
+        assert_eq!(server.requests(), counts([(ListObjects, pages)]), "{entries} entries");
+    }
+    storage.list(&context, &path("/nothing"), ListOptions::default()).await.unwrap_err();
+    assert_eq!(server.requests(), counts([(ListObjects, 1)]));
+}
+
+#[tokio::test]
+async fn a_listing_that_begins_late_costs_what_it_yields() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    (0..3000).for_each(|number| server.put_object(BUCKET, &format!("d/a/{number:05}"), "x"));
+    server.put_object(BUCKET, "d/b", "x");
+    let behind = driver_api::EntryKey::parse("/d/a/").unwrap();
+    let listing = storage.list(&context, &path("/d"), ListOptions::default().with_start_after(behind)).await.unwrap();
+    assert_eq!(listing.collect().await.unwrap().len(), 1);
+    assert_eq!(server.requests(), counts([(ListObjects, 1)]));
+}
+
+#[tokio::test]
+async fn a_recursive_listing_of_everything_does_not_read_the_sessions() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    (0..1000).for_each(|number| server.put_object(BUCKET, &format!("f{number:05}"), "x"));
+    (0..3000).for_each(|number| server.put_object(BUCKET, &format!("~/s{number:05}~"), "x"));
+    let listing = storage.list(&context, &path("/"), ListOptions::recursive()).await.unwrap();
+    assert_eq!(listing.collect().await.unwrap().len(), 1000);
+    assert_eq!(server.requests(), counts([(ListObjects, 2)]));
+}
+
+#[tokio::test]
+async fn a_small_move_is_a_look_a_copy_and_a_delete() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    server.put_object(BUCKET, "from", content(4096));
+    storage.move_to(&context, &path("/from"), &path("/to")).await.unwrap();
+    assert_eq!(server.requests(), counts([(HeadObject, 1), (CopyObject, 1), (DeleteObject, 1)]));
+    server.put_object(BUCKET, "large", content(11 * MIB));
+    storage.move_to(&context, &path("/large"), &path("/to")).await.unwrap();
+    let expected = [
+        (HeadObject, 2),
+        (CreateMultipartUpload, 1),
+        (UploadPartCopy, 3),
+        (CompleteMultipartUpload, 1),
+        (DeleteObject, 1),
+    ];
+    assert_eq!(server.requests(), counts(expected));
+}
+
+#[tokio::test]
+async fn deletes_cost_their_batches() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    server.put_object(BUCKET, "file", "x");
+    storage.delete(&context, &path("/file"), DeleteOptions::default()).await.unwrap();
+    assert_eq!(server.requests(), counts([(HeadObject, 1), (DeleteObject, 1)]));
+    storage.delete(&context, &path("/file"), DeleteOptions::default()).await.unwrap_err();
+    assert_eq!(server.requests(), counts([(HeadObject, 1), (ListObjects, 1)]));
+    let files: Vec<_> = (0..1500).map(|number| path(&format!("/d/{number}"))).collect();
+    files.iter().for_each(|file| server.put_object(BUCKET, file.relative(), "x"));
+    storage.delete_files(&context, files.clone()).await.unwrap();
+    assert_eq!((server.requests(), server.keys(BUCKET).len()), (counts([(DeleteObjects, 2)]), 0));
+    files.iter().for_each(|file| server.put_object(BUCKET, file.relative(), "x"));
+    storage.delete(&context, &path("/d"), DeleteOptions::tree()).await.unwrap();
+    // A head and a listing show that there is no file `/d`, and a head and a listing that no session is kept.
+    let expected = [(HeadObject, 2), (ListObjects, 4), (DeleteObjects, 2)];
+    assert_eq!((server.requests(), server.keys(BUCKET).len()), (counts(expected), 0));
+}
+
+#[tokio::test]
+async fn a_small_writer_is_one_put_and_one_look_for_what_it_supersedes() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    let mut writer = storage.writer(&context, &path("/a"), WriteOptions::default()).await.unwrap();
+    assert_eq!(server.requests(), counts([]));
+    writer.write(&context, content(5 * MIB)).await.unwrap();
+    assert_eq!(server.requests(), counts([]));
+    writer.commit(&context, CommitOptions::default()).await.unwrap();
+    assert_eq!(server.requests(), counts([(PutObject, 1), (HeadObject, 1)]));
+}
+
+#[tokio::test]
+async fn a_large_writer_is_its_parts_and_four_more() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    let mut writer = storage.writer(&context, &path("/a"), WriteOptions::default()).await.unwrap();
+    for chunk in content(16 * MIB).chunks(MIB) {
+        writer.write(&context, bytes::Bytes::copy_from_slice(chunk)).await.unwrap();
+    }
+    writer.commit(&context, CommitOptions::default()).await.unwrap();
+    let expected = [(CreateMultipartUpload, 1), (UploadPart, 4), (CompleteMultipartUpload, 1), (HeadObject, 2)];
+    assert_eq!(server.requests(), counts(expected));
+}
+
+#[tokio::test]
+async fn a_session_costs_one_request_to_keep_and_one_to_resume() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    let file = path("/a");
+    let mut writer = storage.writer(&context, &file, WriteOptions::append()).await.unwrap();
+    // Nothing is kept, and no file is there.
+    assert_eq!(server.requests(), counts([(GetObject, 1), (HeadObject, 1)]));
+    writer.write(&context, content(100)).await.unwrap();
+    writer.close(&context).await.unwrap();
+    assert_eq!(server.requests(), counts([(PutObject, 1)]));
+    let writer = storage.writer(&context, &file, WriteOptions::append()).await.unwrap();
+    writer.close(&context).await.unwrap();
+    assert_eq!(server.requests(), counts([(GetObject, 1)]));
+    let sessions: Vec<_> = storage.unfinished(&context, &path("/")).await.unwrap().try_concat().await.unwrap();
+    assert_eq!((sessions.len(), server.requests()), (1, counts([(ListObjects, 1), (HeadObject, 1)])));
+    let writer = storage.writer(&context, &file, WriteOptions::append()).await.unwrap();
+    writer.commit(&context, CommitOptions::default()).await.unwrap();
+    assert_eq!(server.requests(), counts([(GetObject, 1), (PutObject, 1), (DeleteObject, 1)]));
+}
