@@ -1,0 +1,89 @@
+//! The crate `opendal`.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use opendal::{Operator, services};
+
+use crate::Result;
+use crate::subject::{Consume, Subject};
+
+/// The size of the pieces in which it is asked to stream out.
+const CHUNK: usize = 1024 * 1024;
+
+pub(crate) struct Opendal {
+    operator: Operator,
+    root: Option<PathBuf>,
+}
+
+impl Opendal {
+    pub(crate) fn memory() -> Result<Self> {
+        Ok(Self { operator: Operator::new(services::Memory::default())?, root: None })
+    }
+
+    /// With a directory for temporary files, without which its writes are not atomic.
+    pub(crate) fn filesystem(root: &Path, staging: &Path) -> Result<Self> {
+        let text = |path: &Path| path.to_str().map(str::to_owned).ok_or("the directory's name is not UTF-8");
+        let service = services::Fs::default().root(&text(root)?).atomic_write_dir(&text(staging)?);
+        Ok(Self { operator: Operator::new(service)?, root: Some(root.to_owned()) })
+    }
+}
+
+impl Subject for Opendal {
+    type Path = String;
+
+    fn path(&self, relative: &str) -> Result<String> {
+        Ok(relative.to_owned())
+    }
+
+    fn directory(&self, relative: &str) -> Result<String> {
+        Ok(format!("{relative}/"))
+    }
+
+    async fn put(&self, path: &String, content: Bytes) -> Result<()> {
+        self.operator.write(path, content).await?;
+        Ok(())
+    }
+
+    async fn get(&self, path: &String) -> Result<u64> {
+        Ok(self.operator.read(path).await?.to_bytes().len() as u64)
+    }
+
+    async fn stat(&self, path: &String) -> Result<u64> {
+        Ok(self.operator.stat(path).await?.content_length())
+    }
+
+    async fn list(&self, directory: &String) -> Result<usize> {
+        let entries = self.operator.list(directory).await?;
+        Ok(entries.iter().filter(|entry| entry.metadata().mode().is_file()).count())
+    }
+
+    async fn write_stream(&self, path: &String, chunk: Bytes, count: usize) -> Result<()> {
+        let mut writer = self.operator.writer(path).await?;
+        for _ in 0..count {
+            writer.write(chunk.clone()).await?;
+        }
+        writer.close().await?;
+        Ok(())
+    }
+
+    async fn read_stream(&self, path: &String, consume: Consume) -> Result<u64> {
+        let reader = self.operator.reader_with(path).chunk(CHUNK).await?;
+        let mut stream = reader.into_bytes_stream(..).await?;
+        let mut length = 0;
+        while let Some(chunk) = stream.try_next().await? {
+            consume(&chunk);
+            length += chunk.len() as u64;
+        }
+        Ok(length)
+    }
+
+    async fn delete_tree(&self, directory: &String) -> Result<()> {
+        Ok(self.operator.delete_with(directory).recursive(true).await?)
+    }
+
+    fn root(&self) -> Option<&PathBuf> {
+        self.root.as_ref()
+    }
+}

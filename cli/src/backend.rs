@@ -1,0 +1,135 @@
+//! Which backend: a configuration file, or a driver with parameters on the command line.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use driver_api::Storage;
+use driver_factory::{Document, Factory, Finding, MAX_BYTES, StorageSection};
+
+use crate::exit::{Failure, Result};
+
+/// The arguments that choose a backend; none of them need be there.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Backend")]
+pub(crate) struct Selection {
+    /// A configuration file, whose section `storage` is used
+    #[arg(short, long, value_name = "FILE", conflicts_with = "driver")]
+    pub(crate) config: Option<PathBuf>,
+    /// A driver by its name
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) driver: Option<String>,
+    /// A parameter of the driver; the value is YAML. May be repeated
+    #[arg(short, value_name = "KEY=VALUE", requires = "driver", value_parser = parse_parameter)]
+    pub(crate) options: Vec<(String, String)>,
+}
+
+/// The arguments that choose a backend; one of them must be there.
+#[derive(Debug, Args)]
+pub(crate) struct Backend {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+impl Backend {
+    /// Opens the chosen backend.
+    pub(crate) async fn open(&self) -> Result<Storage> {
+        match self.selection.open().await? {
+            Some(storage) => Ok(storage),
+            None => Err(Failure::configuration("choose a backend, with --config FILE or --driver NAME")),
+        }
+    }
+}
+
+impl Selection {
+    /// Opens the chosen backend; none where none is chosen. Warnings go to standard error.
+    pub(crate) async fn open(&self) -> Result<Option<Storage>> {
+        let document = match (&self.config, &self.driver) {
+            (Some(file), _) => read_document(file)?,
+            (None, Some(driver)) => {
+                let parameters = self.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+                Document::of_driver(driver, parameters)?
+            }
+            (None, None) => return Ok(None),
+        };
+        let section = read_section(document)?;
+        tell_warnings(&section.warnings);
+        Ok(Some(section.backend.open().await?))
+    }
+
+    /// The arguments as a shell would take them, to be put into a command.
+    pub(crate) fn as_arguments(&self) -> String {
+        let mut words = Vec::new();
+        if let Some(file) = &self.config {
+            words.extend(["--config".to_owned(), quoted(&file.to_string_lossy())]);
+        }
+        if let Some(driver) = &self.driver {
+            words.extend(["--driver".to_owned(), quoted(driver)]);
+        }
+        for (key, value) in &self.options {
+            words.extend(["-o".to_owned(), quoted(&format!("{key}={value}"))]);
+        }
+        words.join(" ")
+    }
+}
+
+/// Reads a configuration file, no further than one may go.
+pub(crate) fn read_document(path: &Path) -> Result<Document> {
+    let unreadable = |error| Failure::configuration(format!("{}: {error}", path.display()));
+    let mut text = String::new();
+    let limit = MAX_BYTES as u64 + 1;
+    File::open(path).map_err(unreadable)?.take(limit).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(Document::parse(&path.to_string_lossy(), &text)?)
+}
+
+/// Reads the storage section of a document, with the overrides of the process's environment.
+pub(crate) fn read_section(document: Document) -> Result<StorageSection, driver_factory::ConfigErrors> {
+    // A variable that is not Unicode can name no key and hold no YAML.
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Factory::builtin().read(document, variables)
+}
+
+pub(crate) fn tell_warnings(warnings: &[Finding]) {
+    for warning in warnings {
+        eprintln!("blobstore: warning: {warning}");
+    }
+}
+
+fn parse_parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_split_at_the_first_sign() {
+        assert_eq!(parse_parameter("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(parse_parameter("a").is_err() && parse_parameter("=b").is_err());
+    }
+
+    #[test]
+    fn the_arguments_can_be_given_to_a_shell_again() {
+        let selection = Selection {
+            config: None,
+            driver: Some("filesystem".to_owned()),
+            options: vec![("rootdirectory".to_owned(), "/tmp/it's here".to_owned())],
+        };
+        assert_eq!(selection.as_arguments(), r"--driver filesystem -o 'rootdirectory=/tmp/it'\''s here'");
+    }
+}

@@ -1,0 +1,87 @@
+//! `blobstore conformance`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use conformance::{Check, CheckResult, Instance, Options, Outcome, Progress, Target};
+use driver_api::Error;
+use driver_inmemory::MemoryDriver;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::backend::Selection;
+use crate::exit::Result;
+
+/// Decide, clause by clause, whether drivers keep the contract
+///
+/// Without a backend, both embedded drivers are tested, the filesystem's in a temporary directory. In a backend, the suite works
+/// in a directory of its own, removes it at the end, and touches nothing else.
+///
+/// Ends with 0 where every MUST holds, with 1 where one is broken, with 2 where the suite could not run.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    backend: Selection,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let targets = match arguments.backend.open().await? {
+        Some(storage) => vec![Target::shared(storage)?.selected_by(arguments.backend.as_arguments())],
+        None => embedded(),
+    };
+    Ok(conformance::execute(&targets, &arguments.options, &Bar::new()).await)
+}
+
+/// The drivers that need nothing to run.
+fn embedded() -> Vec<Target> {
+    vec![
+        Target::fallible("filesystem", async || driver_filesystem::conformance::instance()),
+        Target::new("inmemory", async || {
+            let driver = MemoryDriver::default();
+            Instance::new(driver.clone()).with_reopen(move || driver.clone())
+        }),
+    ]
+}
+
+/// A bar on standard error; hidden where that is no terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}");
+        Self(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+}
+
+impl Progress for Bar {
+    fn planned(&self, runs: usize) {
+        self.0.inc_length(runs as u64);
+    }
+
+    fn began(&self, target: &Target, check: &Check) {
+        self.0.set_message(format!("{}: {}", target.name(), check.name));
+    }
+
+    fn ended(&self, target: &Target, result: &CheckResult) {
+        self.0.inc(1);
+        if let Outcome::Failed { failure, .. } = &result.outcome {
+            let line = format!("{}: {} failed ({})", target.name(), result.check, failure.clauses.join(", "));
+            if self.0.is_hidden() {
+                eprintln!("{line}");
+            } else {
+                self.0.println(line);
+            }
+        }
+    }
+
+    fn left_behind(&self, target: &Target, error: &Error) {
+        eprintln!("{}: what the run put there could not be removed: {error}", target.name());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,10 @@
+//! The built binary, end to end.
+
+#![expect(clippy::unwrap_used, reason = "a test's own functions panic as its tests do")]
+
+mod bench;
+mod configuration;
+mod conformance;
+mod files;
+mod streams;
+mod support;
