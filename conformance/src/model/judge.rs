@@ -376,7 +376,8 @@ impl Model {
             _ => &own,
         };
         let refusal = self.files.refusal(target, condition);
-        if refusal.is_none()
+        // Where there are two reasons to refuse, the driver may tell the one or the other.
+        if !refusal.as_ref().is_some_and(|refusal| refusal.allows(answer))
             && let Some(situation) = self.sessions.broken_by_another(slot, answer)
         {
             return Ok(situation);

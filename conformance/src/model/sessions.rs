@@ -170,7 +170,8 @@ impl Sessions {
         if !kept.contested {
             kept.candidates = matching;
         }
-        let content = session.unwrap_or(Content { write, size: 0 });
+        // Of several writers that continue an empty session, each may have one of its own: their bytes are told apart.
+        let content = session.filter(|content| content.size > 0).unwrap_or(Content { write, size: 0 });
         let resumed = session.map(|content| content.size);
         let begun_by_append = nothing_may_be_kept;
         self.writers[slot] = Some(OpenWriter { path: path.clone(), content, resumed, begun_by_append, broken: false });

@@ -2,10 +2,13 @@
 //! replayed.
 
 use driver_api::layers::{Fault, Faults};
+use driver_api::{Condition, Error, ErrorKind, Storage, WriteMode};
 use driver_inmemory::MemoryDriver;
 
+use super::call::Answer;
 use super::coverage::Transition;
 use super::*;
+use crate::payload::Content;
 use crate::profile::Profile;
 use crate::target::{Instance, Target};
 
@@ -140,10 +143,10 @@ fn the_paths_and_keys_of_sequences_are_valid() {
 async fn a_difference_is_shrunk_to_the_steps_it_takes() {
     let forgetful = Target::new("forgetful", || async {
         let faults = Faults::new(|point| match (point.operation, point.path.as_str()) {
-            (driver_api::Operation::Move, _) => Fault::Before(driver_api::ErrorKind::AlreadyExists),
+            (driver_api::Operation::Move, _) => Fault::Before(ErrorKind::AlreadyExists),
             _ => Fault::None,
         });
-        Instance::over(driver_api::Storage::new(MemoryDriver::default()).layered(faults))
+        Instance::over(Storage::new(MemoryDriver::default()).layered(faults))
     });
     let explore_once =
         async |seed| match explore(&case(forgetful.clone(), seed, 50, 40).await, &mut Coverage::default()).await {
@@ -155,4 +158,60 @@ async fn a_difference_is_shrunk_to_the_steps_it_takes() {
     let script = failure.evidence.clone().unwrap();
     assert_eq!(script.lines().count(), 1, "one move of a missing file is enough:\n{script}");
     assert_eq!(explore_once(11).await.evidence, failure.evidence);
+}
+
+/// Shows calls to a model with the one path `/a`, with answers that it must allow.
+fn allows(calls: impl IntoIterator<Item = (Call, Answer)>) {
+    let mut model = Model::new(Storage::new(MemoryDriver::default()).capabilities(), &["/a"]);
+    for (call, answer) in calls {
+        model.judge(&call, &answer).unwrap();
+    }
+}
+
+fn path() -> StoragePath {
+    StoragePath::parse("/a").unwrap()
+}
+
+fn open(slot: usize, mode: WriteMode) -> (Call, Answer) {
+    (Call::OpenWriter { slot, path: path(), mode }, Answer::Size(0))
+}
+
+/// A commit if-absent can be refused for two reasons: a file is there, and its session was taken away by another writer.
+#[test]
+fn a_commit_with_two_reasons_to_be_refused_may_tell_either() {
+    let info = driver_api::FileInfo::new(path(), 17, std::time::SystemTime::UNIX_EPOCH);
+    for kind in [ErrorKind::AlreadyExists, ErrorKind::Conflict] {
+        let put =
+            StorageCall::Put { path: path(), content: Content { write: 1, size: 17 }, condition: Condition::None };
+        let commit = WriterCall::Commit { to: None, condition: Condition::IfAbsent };
+        let refused = Answer::Failed { error: Error::new(kind, "refused"), writer_kept: true };
+        allows([
+            (Call::Storage(put), Answer::File(info.clone())),
+            open(1, WriteMode::Truncate),
+            (Call::Writer { slot: 1, call: WriterCall::Close }, Answer::Size(0)),
+            open(0, WriteMode::Append { expected_size: None }),
+            open(1, WriteMode::Truncate),
+            (Call::Writer { slot: 0, call: commit }, refused),
+        ]);
+    }
+}
+
+/// Of two writers that were opened to append where an empty session is kept, or none, the end of one says nothing of the other.
+#[test]
+fn writers_of_an_empty_session_may_each_have_one_of_their_own() {
+    let append = || WriteMode::Append { expected_size: None };
+    let write = WriterCall::Write { write: 3, range: 0..17 };
+    allows([
+        open(1, append()),
+        (Call::Writer { slot: 1, call: WriterCall::Close }, Answer::Size(0)),
+        open(0, append()),
+        open(1, append()),
+        (Call::Writer { slot: 1, call: write }, Answer::Size(17)),
+        (Call::Writer { slot: 1, call: WriterCall::Close }, Answer::Size(17)),
+        (Call::Writer { slot: 0, call: WriterCall::Cancel }, Answer::Done),
+        (
+            Call::Storage(StorageCall::Unfinished { prefix: StoragePath::root() }),
+            Answer::Sessions(vec![driver_api::Unfinished::new(path(), 17, std::time::SystemTime::UNIX_EPOCH)]),
+        ),
+    ]);
 }

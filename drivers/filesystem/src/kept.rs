@@ -14,10 +14,11 @@ use std::time::SystemTime;
 use driver_api::{Error, ErrorKind, Result, StoragePath, Unfinished, is_valid_component};
 use rustix::io::Errno;
 
+use crate::departures::wait_for_departure;
 use crate::errors::{Attempt, after_the_fact, contended, is, is_absent, present};
 use crate::staging::{Partial, removed_from_staging};
 use crate::store::Store;
-use crate::system_calls::{Access, Kind, Place, SystemCalls};
+use crate::system_calls::{Access, FileId, Kind, Place, SystemCalls};
 use crate::tree::{MOST_ATTEMPTS, join};
 
 /// The directory below the root that holds all kept sessions.
@@ -36,6 +37,8 @@ pub(crate) struct Resumed<S: SystemCalls> {
     relative: String,
     name: String,
     pub(crate) file: S::File,
+    /// Which file it is; renames don't alter it.
+    pub(crate) id: FileId,
     /// How many bytes are kept.
     pub(crate) size: u64,
 }
@@ -120,7 +123,7 @@ impl<S: SystemCalls> Store<S> {
             };
             let opened = present(self.system.open_file(&directory, Path::new(&kept.name), Access::Write));
             let Some(file) = opened.trying_to("open the kept session")? else { continue };
-            self.take_session(path, &file)?;
+            let id = self.take_session(&file)?;
             let place = Place::new(&directory, &kept.name);
             // Its owner may have kept on or published it between the look and the lock.
             if !self.is_named(place, &file).trying_to("look at the kept session")? {
@@ -143,7 +146,7 @@ impl<S: SystemCalls> Store<S> {
                 let _ = self.system.remove_file(Place::new(&directory, &session.name));
             }
             let KeptName { name, size } = kept;
-            return Ok(Some(Resumed { root: Arc::clone(root), directory, relative, name, file, size }));
+            return Ok(Some(Resumed { root: Arc::clone(root), directory, relative, name, file, id, size }));
         }
         Err(contended())
     }
@@ -159,7 +162,7 @@ impl<S: SystemCalls> Store<S> {
         self.remove_kept(root, path, |directory, name| {
             let opened = present(self.system.open_file(directory, Path::new(name), Access::Write));
             if let Some(file) = opened.trying_to("open the kept session")? {
-                self.take_session(path, &file)?;
+                self.take_session(&file)?;
                 locks.push(file);
             }
             Ok(())
@@ -188,14 +191,15 @@ impl<S: SystemCalls> Store<S> {
         Ok(removed)
     }
 
-    /// Takes the lock of the session kept at `path`. An owner that was dropped and has not let go yet is waited for.
-    fn take_session(&self, path: &StoragePath, file: &S::File) -> Result<()> {
+    /// Takes the lock of a kept session, and tells which file it is. An owner that was dropped and has not let go yet is waited for.
+    fn take_session(&self, file: &S::File) -> Result<FileId> {
+        let id = self.system.file_status(file).trying_to("look at the kept session")?.id;
         let mut locked = self.system.lock(file).trying_to("lock the kept session")?;
-        if !locked && self.departures.wait(path) {
+        if !locked && wait_for_departure(id) {
             locked = self.system.lock(file).trying_to("lock the kept session")?;
         }
         if locked {
-            return Ok(());
+            return Ok(id);
         }
         Err(Error::new(
             ErrorKind::Conflict,

@@ -13,7 +13,7 @@ use crate::kept::{Resumed, discarded_by_others};
 use crate::publish::Publication;
 use crate::staging::{Partial, removed_from_staging};
 use crate::store::Store;
-use crate::system_calls::{Kind, Status, SystemCalls};
+use crate::system_calls::{FileId, Kind, Status, SystemCalls};
 
 /// A write in progress. Its calls take turns: each locks the state for as long as it works, in the blocking pool only.
 #[derive(Debug)]
@@ -21,7 +21,9 @@ pub(crate) struct Session<S: SystemCalls> {
     store: Arc<Store<S>>,
     path: StoragePath,
     state: Mutex<State<S>>,
-    /// Ends after the state, whose end lets go of the kept session's lock: fields are dropped in their order.
+    /// The kept session whose lock this one holds for as long as it has not ended.
+    owned: Option<FileId>,
+    /// Ends after the state, whose end lets go of that lock: fields are dropped in their order.
     departure: OnceLock<Departure>,
 }
 
@@ -85,15 +87,20 @@ impl<S: SystemCalls> Session<S> {
                 }
             }
         };
-        let written = if let Stage::Resumed(resumed) = &stage { resumed.size } else { 0 };
+        let (written, owned) = match &stage {
+            Stage::Resumed(resumed) => (resumed.size, Some(resumed.id)),
+            _ => (0, None),
+        };
         let keep_empty = *mode == WriteMode::Truncate;
         let state = Mutex::new(State { stage, written, keep_empty });
-        Ok((Self { store: Arc::clone(store), path: path.clone(), state, departure: OnceLock::new() }, written))
+        Ok((Self { store: Arc::clone(store), path: path.clone(), state, owned, departure: OnceLock::new() }, written))
     }
 
     /// Says that the writer was dropped. What is left of it may still hold the lock of a kept session.
     pub(crate) fn depart(&self) {
-        self.departure.get_or_init(|| self.store.departures.announce(&self.path));
+        if let Some(file) = self.owned {
+            self.departure.get_or_init(|| Departure::announce(file));
+        }
     }
 
     /// Appends a chunk. After an error nothing of it is left.

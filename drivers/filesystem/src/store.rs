@@ -7,7 +7,6 @@ use std::sync::Arc;
 use driver_api::{Error, ErrorKind, FileInfo, Result, StoragePath};
 use parking_lot::RwLock;
 
-use crate::departures::Departures;
 use crate::durable::DurableDirectories;
 use crate::errors::{Attempt, explain, is, lost_sync, present};
 use crate::pool::BlockingPool;
@@ -24,7 +23,6 @@ pub(crate) struct Store<S: SystemCalls> {
     /// Whether what is acknowledged must outlive a loss of power.
     pub(crate) durable: bool,
     pub(crate) known: DurableDirectories,
-    pub(crate) departures: Arc<Departures>,
     root_path: PathBuf,
     root: RwLock<Option<Arc<S::Directory>>>,
     pub(crate) staging: RwLock<Option<Arc<Staging<S>>>>,
@@ -37,7 +35,6 @@ impl<S: SystemCalls> Store<S> {
             pool,
             durable,
             known: DurableDirectories::default(),
-            departures: Arc::default(),
             root_path,
             root: RwLock::new(None),
             staging: RwLock::new(None),

@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 /// Which file or directory it is, among all that exist at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId {
     /// The file system.
     pub device: u64,

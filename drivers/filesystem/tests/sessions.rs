@@ -34,8 +34,11 @@ async fn a_kept_session_has_one_owner_among_all_drivers() {
 async fn what_was_not_kept_is_not_resumed_and_a_dropped_owner_owns_nothing() {
     let store = Store::new();
     store.keep("/s", "kept").await;
-    for _ in 0..50 {
-        let mut writer = store.writer("/s", WriteOptions::append()).await.unwrap();
+    let other = store.another();
+    for round in 0..50 {
+        // The next owner comes through the same driver value, or through another one.
+        let driver = if round % 2 == 0 { &store.driver } else { &other };
+        let mut writer = driver.writer(&store.context, &path("/s"), WriteOptions::append()).await.unwrap();
         assert_eq!(writer.size(), 4);
         // Large enough to be under way still when its writer is dropped.
         writer.write(&store.context, vec![b'x'; 1 << 20].into()).await.unwrap();
