@@ -45,6 +45,7 @@ mod case;
 mod check;
 mod checks;
 mod clause;
+mod deviations;
 mod dropped;
 mod expect;
 mod history;
@@ -63,6 +64,7 @@ mod target;
 pub use case::Case;
 pub use check::{Check, Failure, Kind, Stop, Verdict};
 pub use clause::{Clause, Level, clause, clauses};
+pub use deviations::{Deviation, Deviations, Shows, UnusableDeviations};
 pub use options::{Options, Repeat, UnknownSelection};
 pub use profile::{Budget, Profile};
 #[cfg(feature = "cli")]

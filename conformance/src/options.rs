@@ -33,6 +33,9 @@ pub struct Options {
     /// Write report.json, report.xml (JUnit) and report.html into this directory.
     #[cfg_attr(feature = "cli", arg(long, value_name = "DIR"))]
     pub report: Option<PathBuf>,
+    /// The known faults of the engine under test, as a file: they are reported, and do not fail the run.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE"))]
+    pub deviations: Option<PathBuf>,
     /// Show the checks with their clauses, and run nothing.
     #[cfg_attr(feature = "cli", arg(long))]
     pub list: bool,

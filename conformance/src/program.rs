@@ -6,6 +6,7 @@ use clap::Parser;
 use driver_api::CancellationToken;
 
 use crate::check::Failure;
+use crate::deviations::Deviations;
 use crate::options::{Options, Repeat};
 use crate::report::Report;
 use crate::runner::{Progress, run};
@@ -72,6 +73,7 @@ async fn try_execute(
         print!("{}", list_of_checks(&options.selected()?));
         return Ok(None);
     }
+    let known = options.deviations.as_deref().map(Deviations::read).transpose()?;
     let stop = CancellationToken::new();
     let interrupted = stop.clone();
     let watch = tokio::spawn(async move {
@@ -81,7 +83,10 @@ async fn try_execute(
     });
     let report = run(targets, options, progress, &stop).await;
     watch.abort();
-    let report = report?;
+    let mut report = report?;
+    if let Some(known) = &known {
+        report.explain(known);
+    }
     print!("{report}");
     if let Some(directory) = &options.report {
         report

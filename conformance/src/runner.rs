@@ -47,7 +47,9 @@ pub async fn run(
         reports.push(TargetReport {
             name: target.name().to_owned(),
             capabilities: declared(target).await,
+            engine: None,
             results: Vec::new(),
+            mended: Vec::new(),
         });
     }
     let mut budget = options.profile.budget();

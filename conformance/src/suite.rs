@@ -61,7 +61,7 @@ pub fn __run_test(target: Target, name: &str) {
     for result in report.targets.iter().flat_map(|target| &target.results) {
         match &result.outcome {
             Outcome::Passed => {}
-            Outcome::Failed { .. } => panic!("{}", Failures(&report)),
+            Outcome::Failed { .. } | Outcome::Deviated { .. } => panic!("{}", Failures(&report)),
             Outcome::Unsupported { capability } => println!("unsupported: the driver does not declare {capability}"),
             Outcome::Skipped { reason } => println!("skipped: {reason}"),
         }

@@ -29,11 +29,12 @@ impl Report {
         let heads: String = names.iter().map(|name| format!("<th scope=\"col\">{}</th>", Escaped(name))).collect();
         let rows: String = self.rows().map(|(clause, statuses)| row(clause, &statuses)).collect();
         let failures: String = self.targets.iter().flat_map(failures).collect();
+        let deviations: String = self.targets.iter().map(deviations).collect();
         let timings: String = self.targets.iter().map(timings).collect();
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-             <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{verdict}\n{summary}\n{failures}\
+             <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{verdict}\n{summary}\n{failures}{deviations}\
              <h2>Clauses</h2>\n{FILTER}<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Clause</th>{heads}\
              <th scope=\"col\">What it says</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{timings}</body>\n</html>\n"
         )
@@ -72,6 +73,7 @@ fn class(status: &Status<'_>) -> &'static str {
     match status {
         Status::Passed => "pass",
         Status::Failed => "fail",
+        Status::Deviates => "known",
         Status::Unsupported | Status::Drill(_) | Status::Untested(_) => "none",
     }
 }
@@ -114,6 +116,31 @@ fn article(target: &TargetReport, result: &CheckResult, failure: &Failure, repea
         Escaped(&failure.found),
         Escaped(repeat),
     )
+}
+
+fn deviations(target: &TargetReport) -> String {
+    let engine = Escaped(target.engine.as_deref().unwrap_or_default()).to_string();
+    let known = target.deviations().map(|(result, failure, known)| {
+        format!(
+            "<article class=\"deviation\"><h2>{}: {} deviates</h2><dl><dt>Clause</dt><dd>{}</dd><dt>Known of {engine} since \
+             {}</dt><dd>{}</dd><dt>Evidence</dt><dd><pre>{}</pre></dd></dl></article>\n",
+            Escaped(&target.name),
+            Escaped(result.check),
+            Escaped(failure.clauses.join(", ")),
+            Escaped(&known.since),
+            Escaped(&known.reason),
+            Escaped(&known.evidence),
+        )
+    });
+    let mended = target.mended.iter().map(|known| {
+        format!(
+            "<article><h2>{}: {} passes</h2><p>{} is said to be broken by {engine}: remove the entry.</p></article>\n",
+            Escaped(&target.name),
+            Escaped(&known.check),
+            Escaped(&known.clause),
+        )
+    });
+    known.chain(mended).collect()
 }
 
 fn timings(target: &TargetReport) -> String {

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::check::{Check, Failure};
 use crate::clause::{Clause, Level, clauses};
+use crate::deviations::{Deviation, Deviations, Shows};
 
 /// What a run found.
 #[derive(Debug, Clone, Serialize)]
@@ -41,8 +42,12 @@ pub struct TargetReport {
     pub name: String,
     /// The names of the capabilities that its driver declares.
     pub capabilities: Vec<&'static str>,
+    /// The engine behind the driver with its version, where its known faults were given.
+    pub engine: Option<String>,
     /// What came of each check that was run, in the order of the registry.
     pub results: Vec<CheckResult>,
+    /// Known faults of the engine that this run looked for and did not see: their entries have to go.
+    pub mended: Vec<Deviation>,
 }
 
 /// What came of one check.
@@ -77,6 +82,15 @@ pub enum Outcome {
         /// The command that runs this check again in the same way.
         repeat: String,
     },
+    /// It did not, and that is a known fault of the engine behind it.
+    Deviated {
+        /// How.
+        failure: Failure,
+        /// The command that runs this check again in the same way.
+        repeat: String,
+        /// What is known.
+        known: Deviation,
+    },
     /// The driver does not declare a capability that the check is about.
     Unsupported {
         /// Which.
@@ -96,6 +110,8 @@ pub enum Status<'a> {
     Passed,
     /// A check failed because of it.
     Failed,
+    /// A check failed because of it, by a known fault of the engine.
+    Deviates,
     /// The driver does not declare its capability.
     Unsupported,
     /// Ordinary calls cannot show it; this drill does.
@@ -110,6 +126,7 @@ impl Status<'_> {
         match self {
             Self::Passed => "pass",
             Self::Failed => "FAIL",
+            Self::Deviates => "deviates",
             Self::Unsupported => "unsupported",
             Self::Drill(_) => "drill",
             Self::Untested(_) => "untested",
@@ -118,9 +135,16 @@ impl Status<'_> {
 }
 
 impl Report {
-    /// Whether no target broke a MUST, and every selected check came to an end.
+    /// Whether no target broke a MUST, other than by a known fault of its engine, and no fault that is said to be known is gone.
     pub fn conforms(&self) -> bool {
-        self.targets.iter().all(|target| target.broken(Level::Must).next().is_none())
+        self.targets.iter().all(|target| target.broken(Level::Must).next().is_none() && target.mended.is_empty())
+    }
+
+    /// Tells known faults of the engine behind the drivers from failures.
+    pub fn explain(&mut self, known: &Deviations) {
+        for target in &mut self.targets {
+            target.explain(known);
+        }
     }
 
     /// Writes `report.json`, `report.xml` (JUnit) and `report.html` into a directory, which is made where it is missing.
@@ -181,10 +205,14 @@ impl TargetReport {
         for result in &self.results {
             match &result.outcome {
                 Outcome::Failed { failure, .. } if failure.clauses.contains(&clause.id) => return Status::Failed,
+                Outcome::Deviated { failure, .. } if failure.clauses.contains(&clause.id) => status = Status::Deviates,
+                _ if status == Status::Deviates => {}
                 _ if !result.clauses.contains(&clause.id) || status == Status::Unsupported => {}
                 Outcome::Passed => status = Status::Passed,
                 _ if status == Status::Passed => {}
-                Outcome::Failed { .. } => status = Status::Untested("its check failed because of another clause"),
+                Outcome::Failed { .. } | Outcome::Deviated { .. } => {
+                    status = Status::Untested("its check failed because of another clause");
+                }
                 Outcome::Skipped { reason } => status = Status::Untested(reason),
                 Outcome::Unsupported { .. } => {}
             }
@@ -203,6 +231,31 @@ impl TargetReport {
             Outcome::Failed { failure, repeat } => Some((result, failure, repeat.as_str())),
             _ => None,
         })
+    }
+
+    /// What failed by a known fault of the engine: the result with its failure, and what is known.
+    pub fn deviations(&self) -> impl Iterator<Item = (&CheckResult, &Failure, &Deviation)> {
+        self.results.iter().filter_map(|result| match &result.outcome {
+            Outcome::Deviated { failure, known, .. } => Some((result, failure, known)),
+            _ => None,
+        })
+    }
+
+    fn explain(&mut self, known: &Deviations) {
+        self.engine = Some(format!("{} {}", known.engine, known.version));
+        for result in &mut self.results {
+            if let Outcome::Failed { failure, repeat } = &result.outcome
+                && let Some(deviation) = known.explaining(result.check, failure)
+            {
+                let (failure, repeat, known) = (failure.clone(), repeat.clone(), deviation.clone());
+                result.outcome = Outcome::Deviated { failure, repeat, known };
+            }
+        }
+        let has_passed = |check: &str| {
+            self.results.iter().any(|result| result.check == check && matches!(result.outcome, Outcome::Passed))
+        };
+        let is_mended = |known: &&Deviation| known.shows == Shows::Always && has_passed(&known.check);
+        self.mended = known.deviations.iter().filter(is_mended).cloned().collect();
     }
 }
 

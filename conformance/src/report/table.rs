@@ -3,15 +3,18 @@
 use std::fmt;
 
 use super::{Report, Status, TargetReport};
+use crate::deviations::Deviation;
 
 /// Clause by clause and target by target; then each failure; then a line for each target.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.matrix(f)?;
         self.failures(f)?;
+        self.deviations(f)?;
         writeln!(f)?;
         for target in &self.targets {
-            writeln!(f, "{}: {}", target.name, Counts::of(self, target))?;
+            let engine = target.engine.as_ref().map(|engine| format!(" on {engine}")).unwrap_or_default();
+            writeln!(f, "{}{engine}: {}", target.name, Counts::of(self, target))?;
         }
         writeln!(
             f,
@@ -52,6 +55,25 @@ impl Report {
         Ok(())
     }
 
+    fn deviations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for target in &self.targets {
+            let engine = target.engine.as_deref().unwrap_or_default();
+            for (result, failure, known) in target.deviations() {
+                writeln!(f, "\n{}: {} deviates, as is known of {engine}", target.name, result.check)?;
+                writeln!(f, "  clause    {}", failure.clauses.join(", "))?;
+                writeln!(f, "  found     {}", indented(&failure.found))?;
+                writeln!(f, "  known     since {}: {}", known.since, indented(known.reason.trim()))?;
+                writeln!(f, "  evidence  {}", indented(known.evidence.trim()))?;
+            }
+            for mended in &target.mended {
+                let Deviation { check, clause, .. } = mended;
+                writeln!(f, "\n{}: {check} passes, and {clause} is said to be broken by {engine}", target.name)?;
+                writeln!(f, "  remove the entry from the file of known deviations")?;
+            }
+        }
+        Ok(())
+    }
+
     fn matrix(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths: Vec<_> = self.targets.iter().map(|target| target.name.len().max("unsupported".len())).collect();
         write!(f, "{:<11}{:<8}", "clause", "level")?;
@@ -76,6 +98,7 @@ impl Report {
 struct Counts {
     passed: usize,
     failed: usize,
+    deviates: usize,
     unsupported: usize,
     drill: usize,
     untested: usize,
@@ -84,11 +107,12 @@ struct Counts {
 
 impl Counts {
     fn of(report: &Report, target: &TargetReport) -> Self {
-        let mut counts = Self { passed: 0, failed: 0, unsupported: 0, drill: 0, untested: 0, checks: 0 };
+        let mut counts = Self { passed: 0, failed: 0, deviates: 0, unsupported: 0, drill: 0, untested: 0, checks: 0 };
         for (clause, _) in report.rows() {
             *match target.status(clause) {
                 Status::Passed => &mut counts.passed,
                 Status::Failed => &mut counts.failed,
+                Status::Deviates => &mut counts.deviates,
                 Status::Unsupported => &mut counts.unsupported,
                 Status::Drill(_) => &mut counts.drill,
                 Status::Untested(_) => &mut counts.untested,
@@ -105,7 +129,11 @@ impl fmt::Display for Counts {
             f,
             "{} clauses pass, {} fail, {} unsupported, {} left to drills, {} untested; {} runs of checks",
             self.passed, self.failed, self.unsupported, self.drill, self.untested, self.checks
-        )
+        )?;
+        match self.deviates {
+            0 => Ok(()),
+            deviates => write!(f, "; {deviates} broken by known faults of the engine"),
+        }
     }
 }
 

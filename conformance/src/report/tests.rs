@@ -17,7 +17,8 @@ fn report() -> Report {
             Duration::ZERO,
         ),
     ];
-    let target = TargetReport { name: "a<b".to_owned(), capabilities: vec!["tree"], results };
+    let target =
+        TargetReport { name: "a<b".to_owned(), capabilities: vec!["tree"], engine: None, results, mended: Vec::new() };
     Report {
         profile: "quick".to_owned(),
         seed: 1,
@@ -103,4 +104,53 @@ fn json_has_the_matrix_and_the_results() {
     assert_eq!(json["matrix"][0]["status"][0], "pass");
     assert_eq!(json["targets"][0]["results"][1]["outcome"], "failed");
     assert_eq!(json["targets"][0]["results"][1]["failure"]["clauses"][0], "GET-1");
+}
+
+fn known(check: &str, clause: &str) -> Deviations {
+    let known = Deviation {
+        check: check.to_owned(),
+        clause: clause.to_owned(),
+        shows: Shows::Always,
+        since: "2026-11-24".to_owned(),
+        reason: "it <forgets>".to_owned(),
+        evidence: "a request".to_owned(),
+    };
+    Deviations { engine: "example".to_owned(), version: "1.0".to_owned(), deviations: vec![known] }
+}
+
+#[test]
+fn a_known_fault_is_told_from_a_failure_and_is_no_pass() {
+    let mut report = report();
+    report.explain(&known("paths::refused_names", "GET-1"));
+    assert!(report.conforms());
+    assert_eq!(report.targets[0].status(crate::clause("GET-1").unwrap()), Status::Deviates);
+    let text = report.to_string();
+    for line in ["GET-1      MUST    deviates", "as is known of example 1.0", "since 2026-11-24: it <forgets>"] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    assert!(report.to_junit().contains("<skipped message=\"a known fault of the engine: it &lt;forgets&gt;\"/>"));
+    balanced(&report.to_junit());
+    balanced(report.to_html().split_once("<body>").unwrap().1.split_once("</body>").unwrap().0);
+}
+
+#[test]
+fn a_fault_that_is_known_for_another_reason_is_a_failure() {
+    let mut report = report();
+    report.explain(&known("paths::refused_names", "GET-2"));
+    assert!(!report.conforms());
+}
+
+#[test]
+fn a_known_fault_that_is_gone_fails_the_run() {
+    let mut report = report();
+    report.targets[0].results.remove(1);
+    report.explain(&known("paths::accepted_names", "PATH-1"));
+    assert!(!report.conforms());
+    assert!(
+        report.to_string().contains("paths::accepted_names passes, and PATH-1 is said to be broken by example 1.0")
+    );
+    let mut sometimes = known("paths::accepted_names", "PATH-1");
+    sometimes.deviations[0].shows = Shows::Sometimes;
+    report.explain(&sometimes);
+    assert!(report.conforms(), "a fault that shows at times may not show");
 }
