@@ -52,6 +52,26 @@ pub enum Credentials {
     DefaultChain,
 }
 
+impl Credentials {
+    /// What cannot work about them, seen without asking anybody. The secret is not shown.
+    fn mistake(&self) -> Option<&'static str> {
+        match self {
+            Self::SharedKey(key) => {
+                let is_key = azure_core::base64::decode(key.reveal()).is_ok_and(|key| !key.is_empty());
+                (!is_key).then_some("the account key is not base64; copy it whole, with the `=` at its end")
+            }
+            Self::Sas(token) => {
+                // The crate's error would quote the token.
+                let is_signature = token.reveal().contains("sig=")
+                    && azure_storage::StorageCredentials::sas_token(token.reveal()).is_ok();
+                (!is_signature).then_some("the shared access signature has no `sig`")
+            }
+            #[cfg(feature = "entra")]
+            Self::ClientSecret { .. } | Self::DefaultChain => None,
+        }
+    }
+}
+
 /// The settings of an [`AzureDriver`](crate::AzureDriver).
 ///
 /// ```
@@ -134,33 +154,47 @@ impl AzureOptions {
         }
     }
 
-    /// Refuses what cannot work, before anything is opened.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// All that cannot work: the name of the setting, and why. Nothing is asked of the service.
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
         let account = &self.account;
         if account.is_empty() || !account.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-            return Err(invalid(format!("`{account}` is no name of a storage account: lower-case letters and digits")));
+            mistakes
+                .push(("account", "this is no name of a storage account: lower-case letters and digits".to_owned()));
         }
         if !is_container_name(&self.container) {
-            let message = "is no name of a container: 3 to 63 lower-case letters, digits and single hyphens";
-            return Err(invalid(format!("`{}` {message}", self.container)));
+            let message = "this is no name of a container: 3 to 63 lower-case letters, digits and single hyphens";
+            mistakes.push(("container", message.to_owned()));
         }
-        let endpoint = self.endpoint()?;
-        if !matches!(endpoint.scheme(), "http" | "https") || endpoint.query().is_some() {
-            return Err(invalid("the service URL begins with http:// or https:// and has no query"));
+        match self.endpoint() {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
+            Ok(_) => {
+                let message = "the service URL begins with http:// or https:// and has no query";
+                mistakes.push(("service_url", message.to_owned()));
+            }
+            Err(error) => mistakes.push(("realm", error.message().to_owned())),
         }
         if self.root.as_str().len() > 100 || self.root.components().count() > 40 {
-            return Err(invalid("the root directory has more than 100 bytes or more than 40 components"));
+            let message = "the root directory has more than 100 bytes or more than 40 components";
+            mistakes.push(("root", message.to_owned()));
         }
         if !(crate::plan::LEAST_BLOCK..=crate::plan::LARGEST_FIRST_BLOCK).contains(&self.block_size) {
-            return Err(invalid(format!(
-                "a block size of {} bytes is not between 64 KiB and 256 MiB",
-                self.block_size
-            )));
+            let message = format!("{} bytes are not between 64 KiB and 256 MiB", self.block_size);
+            mistakes.push(("block_size", message));
         }
         if self.concurrency == 0 {
-            return Err(invalid("the concurrency is at least 1"));
+            mistakes.push(("concurrency", "it is at least 1".to_owned()));
         }
-        Ok(())
+        mistakes.extend(self.credentials.mistake().map(|why| ("credentials", why.to_owned())));
+        mistakes
+    }
+
+    /// Refuses what cannot work, before anything is opened.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.mistakes().into_iter().next() {
+            None => Ok(()),
+            Some((setting, why)) => Err(invalid(format!("{setting}: {why}"))),
+        }
     }
 }
 
@@ -190,7 +224,7 @@ mod tests {
     fn refuses_what_cannot_work_before_anything_is_opened() {
         assert!(options().check().is_ok());
         type Change = fn(&mut AzureOptions);
-        let wrong: [(&str, Change); 8] = [
+        let wrong: [(&str, Change); 11] = [
             ("account", |o| o.account = "My-Account".into()),
             ("container", |o| o.container = "a--b".into()),
             ("short container", |o| o.container = "ab".into()),
@@ -199,11 +233,17 @@ mod tests {
             ("deep root", |o| o.root = StoragePath::parse(&"/r".repeat(41)).unwrap()),
             ("block size", |o| o.block_size = 1),
             ("concurrency", |o| o.concurrency = 0),
+            ("realm", |o| o.realm = "two words".into()),
+            ("key", |o| o.credentials = Credentials::SharedKey(Secret::new("c2VjcmV0!"))),
+            ("signature", |o| o.credentials = Credentials::Sas(Secret::new("sv=c2VjcmV0"))),
         ];
         for (what, change) in wrong {
             let mut options = options();
             change(&mut options);
-            assert_eq!(options.check().unwrap_err().kind(), ErrorKind::InvalidArgument, "{what}");
+            assert_eq!(options.mistakes().len(), 1, "{what}");
+            let error = options.check().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{what}");
+            assert!(!format!("{error:?}").contains("c2VjcmV0"), "{error:?}");
         }
     }
 

@@ -74,6 +74,12 @@ impl<S: SystemCalls> FilesystemDriver<S> {
         self.run(|store| store.sweep()).await
     }
 
+    /// What [`sweep`](Self::sweep) would remove now; nothing is changed. Of drivers that are gone those count that left
+    /// something staged.
+    pub async fn residue(&self) -> Result<Swept> {
+        self.run(|store| store.residue()).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Arc<Store<S>>) -> Result<T> + Send + 'static,

@@ -257,6 +257,23 @@ impl<S: SystemCalls> Store<S> {
         self.sweep_dead_instances(&live, &staging.instance).trying_to("sweep the staging area")
     }
 
+    /// How many drivers that are gone left staged files.
+    pub(crate) fn dead_with_staged_files(&self, root: &S::Directory) -> io::Result<u64> {
+        let Some(live) = present(self.open_directory(root, LIVE))? else { return Ok(0) };
+        let own = self.staging.read().as_ref().map(|own| own.instance.clone());
+        let mut dead = 0;
+        for name in self.names_in(&live)?.iter().filter_map(|name| name.to_str()) {
+            if own.as_deref() != Some(name)
+                && let Some(directory) = present(self.open_directory(&live, name))?
+                && self.names_in(&directory)?.iter().any(|staged| staged != LOCK)
+                && self.lock_dead(&live, name)?.is_some()
+            {
+                dead += 1;
+            }
+        }
+        Ok(dead)
+    }
+
     /// Whether the driver that made `unique_name` is gone.
     pub(crate) fn is_left_by_the_dead(&self, root: &S::Directory, unique_name: &str) -> io::Result<bool> {
         let Some(instance) = instance_of(unique_name) else { return Ok(false) };

@@ -1,6 +1,6 @@
 //! Removal of what crashed processes left: staging directories, copies that were never published, empty directories.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -76,17 +76,7 @@ impl<S: SystemCalls> Store<S> {
         directory: &S::Directory,
         swept: &mut Swept,
     ) -> io::Result<Vec<OsString>> {
-        let (mut copies, mut subdirectories) = (Vec::new(), Vec::new());
-        self.system.read_directory(directory, &mut |name, kind| {
-            match kind {
-                Kind::Directory if driver_api::is_valid_component(name.as_encoded_bytes()) => {
-                    subdirectories.push(name.to_owned());
-                }
-                Kind::File => copies.extend(copy_in_progress(name).map(str::to_owned)),
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        })?;
+        let Contents { copies, subdirectories, .. } = self.contents(directory)?;
         for unique_name in copies {
             if self.is_left_by_the_dead(root, &unique_name)? {
                 self.system.remove_file(Place::new(directory, &name_of_copy(&unique_name)))?;
@@ -95,4 +85,70 @@ impl<S: SystemCalls> Store<S> {
         }
         Ok(subdirectories)
     }
+
+    fn contents(&self, directory: &S::Directory) -> io::Result<Contents> {
+        let mut contents = Contents::default();
+        self.system.read_directory(directory, &mut |name, kind| {
+            match (kind, copy_in_progress(name)) {
+                (Kind::Directory, _) if driver_api::is_valid_component(name.as_encoded_bytes()) => {
+                    contents.subdirectories.push(name.to_owned());
+                }
+                (Kind::File, Some(unique_name)) => contents.copies.push(unique_name.to_owned()),
+                _ => contents.has_others = true,
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(contents)
+    }
+
+    /// What a sweep would remove now, but for the staging directories in which nothing is staged: every driver leaves its
+    /// own. Nothing is changed.
+    pub(crate) fn residue(&self) -> Result<Swept> {
+        let mut found = Swept::default();
+        let Some(root) = self.root()? else { return Ok(found) };
+        found.drivers = self.dead_with_staged_files(&root).trying_to("look at the staging area")?;
+        for top in ["", kept::AREA] {
+            if let Some(directory) = present(self.open_directory(&root, top)).trying_to("open the directory")? {
+                for name in self.contents(&directory).trying_to("read the directory")?.subdirectories {
+                    self.residue_in(&root, &directory, &name, &mut found).trying_to("look at the directories")?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Counts what a sweep would remove in the directory `name`; whether that is all there is, so that it would go as well.
+    fn residue_in(
+        &self,
+        root: &S::Directory,
+        above: &S::Directory,
+        name: &OsStr,
+        found: &mut Swept,
+    ) -> io::Result<bool> {
+        let opened = present(self.system.open_directory(above, Path::new(name)))?;
+        let Some(directory) = opened else { return Ok(true) };
+        let Contents { copies, subdirectories, has_others } = self.contents(&directory)?;
+        let mut goes = !has_others;
+        for unique_name in copies {
+            let is_residue = self.is_left_by_the_dead(root, &unique_name)?;
+            found.copies += u64::from(is_residue);
+            goes &= is_residue;
+        }
+        for subdirectory in subdirectories {
+            goes &= self.residue_in(root, &directory, &subdirectory, found)?;
+        }
+        found.directories += u64::from(goes);
+        Ok(goes)
+    }
+}
+
+/// What is in a directory, as a sweep sees it.
+#[derive(Default)]
+struct Contents {
+    /// The unique names of copies on their way.
+    copies: Vec<String>,
+    /// The directories that the store may have made.
+    subdirectories: Vec<OsString>,
+    /// Whether there is anything else.
+    has_others: bool,
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use aws_sdk_s3::config::AppName;
 use driver_api::{Error, ErrorKind, Result, Url};
 
+use crate::keys::Keys;
 use crate::part_plan::{MAX_OBJECT, MAX_PART, MIN_PART};
 
 /// Settings of an [`S3Driver`](crate::S3Driver).
@@ -90,49 +92,64 @@ impl S3Options {
         }
     }
 
-    /// Refuses what can't work.
-    pub(crate) fn validate(&self) -> Result<()> {
-        let within = |name: &str, value: u64, least: u64, most: u64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(refused(format!("{name} is {value}, and can be {least} to {most}")))
-        };
+    /// All that can't work: the name of the setting, and why. Nothing is asked of the service.
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
         if self.bucket.is_empty() {
-            return Err(refused("a bucket is needed"));
+            mistakes.push(("bucket", "a bucket is needed".to_owned()));
         }
         if self.region.is_none() && self.endpoint.is_none() {
-            return Err(refused("a region or an endpoint is needed"));
+            mistakes.push(("region", "a region is needed where there is no endpoint".to_owned()));
         }
-        for endpoint in [&self.endpoint, &self.url_endpoint].into_iter().flatten() {
-            check_endpoint(endpoint)?;
+        for (setting, endpoint) in [("endpoint", &self.endpoint), ("url_endpoint", &self.url_endpoint)] {
+            mistakes.extend(endpoint.as_deref().and_then(wrong_endpoint).map(|why| (setting, why.to_owned())));
         }
-        within("part_size", self.part_size, MIN_PART, MAX_PART)?;
-        within("part_concurrency", self.part_concurrency as u64, 1, 1000)?;
-        within("object_bytes", self.object_bytes, 1, MAX_OBJECT)?;
-        within("copy_threshold", self.copy_threshold, 0, MAX_PART)?;
-        within("copy_part_size", self.copy_part_size, MIN_PART, MAX_PART)?;
-        within("copy_concurrency", self.copy_concurrency as u64, 1, 1000)?;
-        within("upload_rate", self.timeouts.upload_rate, 1, u64::MAX)
+        if let Err(error) = Keys::new(&self.root) {
+            mistakes.push(("root", error.message().to_owned()));
+        }
+        if self.user_agent.as_ref().is_some_and(|name| AppName::new(name.clone()).is_err()) {
+            let message = "the name has letters, digits and the characters of a token of HTTP, and no space";
+            mistakes.push(("user_agent", message.to_owned()));
+        }
+        let numbers = [
+            ("part_size", self.part_size, MIN_PART, MAX_PART),
+            ("part_concurrency", self.part_concurrency as u64, 1, 1000),
+            ("object_bytes", self.object_bytes, 1, MAX_OBJECT),
+            ("copy_threshold", self.copy_threshold, 0, MAX_PART),
+            ("copy_part_size", self.copy_part_size, MIN_PART, MAX_PART),
+            ("copy_concurrency", self.copy_concurrency as u64, 1, 1000),
+            ("upload_rate", self.timeouts.upload_rate, 1, u64::MAX),
+        ];
+        let outside = numbers.into_iter().filter(|(_, value, least, most)| !(least..=most).contains(&value));
+        mistakes.extend(
+            outside
+                .map(|(setting, value, least, most)| (setting, format!("{value} is not between {least} and {most}"))),
+        );
+        mistakes
+    }
+
+    /// Refuses what can't work.
+    pub(crate) fn validate(&self) -> Result<()> {
+        match self.mistakes().into_iter().next() {
+            None => Ok(()),
+            Some((setting, why)) => Err(Error::new(ErrorKind::InvalidArgument, format!("{setting}: {why}"))),
+        }
     }
 }
 
-fn check_endpoint(endpoint: &str) -> Result<()> {
+/// What is wrong with an endpoint. It is not shown: there may be a password in it.
+fn wrong_endpoint(endpoint: &str) -> Option<&'static str> {
     match Url::parse(endpoint) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-            let plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.username().is_empty();
-            if plain {
-                Ok(())
-            } else {
-                Err(refused(format!("the endpoint {:?} has more than a host and a port", url.host_str())))
-            }
+            let is_plain = matches!(url.path(), "" | "/")
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none();
+            (!is_plain).then_some("an endpoint has a host and a port, and nothing behind it")
         }
-        _ => Err(refused("an endpoint begins with http:// or https:// and has a host")),
+        _ => Some("an endpoint begins with http:// or https:// and has a host"),
     }
-}
-
-fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message)
 }
 
 /// What requests are signed with.
@@ -258,8 +275,11 @@ mod tests {
             S3Options { object_bytes: MAX_OBJECT + 1, ..options() },
             S3Options { copy_threshold: MAX_PART + 1, ..options() },
             S3Options { copy_part_size: 1, ..options() },
+            S3Options { root: "a//b".to_owned(), ..options() },
+            S3Options { user_agent: Some("two words".to_owned()), ..options() },
         ];
         for options in wrong {
+            assert_eq!(options.mistakes().len(), 1, "{options:?}");
             assert_eq!(options.validate().unwrap_err().kind(), ErrorKind::InvalidArgument, "{options:?}");
         }
     }
