@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, cat, completions, config, conformance, ls, mv, put, rm, stat, url};
+use crate::commands::{bench, cat, completions, config, conformance, ls, mv, put, rm, stat, sweep, url};
 use crate::exit::EXIT_CODES;
 
 /// Work with the files of a storage backend, measure it, and learn whether its driver keeps the contract.
@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Mv(mv::Arguments),
     Rm(rm::Arguments),
     Url(url::Arguments),
+    Sweep(sweep::Arguments),
     /// Look at configuration files
     #[command(subcommand)]
     Config(config::Command),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use driver_api::Storage;
-use driver_factory::{Document, Factory, Finding, MAX_BYTES, StorageSection};
+use driver_factory::{Document, Factory, Finding, MAX_BYTES, Opened, StorageSection};
 
 use crate::exit::{Failure, Result};
 
@@ -35,8 +35,13 @@ pub(crate) struct Backend {
 impl Backend {
     /// Opens the chosen backend.
     pub(crate) async fn open(&self) -> Result<Storage> {
-        match self.selection.open().await? {
-            Some(storage) => Ok(storage),
+        self.open_with_hooks().await.map(Opened::into_storage)
+    }
+
+    /// Opens the chosen backend, with what its driver can do beside the storage.
+    pub(crate) async fn open_with_hooks(&self) -> Result<Opened> {
+        match self.selection.open_with_hooks().await? {
+            Some(opened) => Ok(opened),
             None => Err(Failure::configuration("choose a backend, with --config FILE or --driver NAME")),
         }
     }
@@ -45,6 +50,10 @@ impl Backend {
 impl Selection {
     /// Opens the chosen backend; none where none is chosen. Warnings go to standard error.
     pub(crate) async fn open(&self) -> Result<Option<Storage>> {
+        Ok(self.open_with_hooks().await?.map(Opened::into_storage))
+    }
+
+    async fn open_with_hooks(&self) -> Result<Option<Opened>> {
         let document = match (&self.config, &self.driver) {
             (Some(file), _) => read_document(file)?,
             (None, Some(driver)) => {
@@ -55,7 +64,7 @@ impl Selection {
         };
         let section = read_section(document)?;
         tell_warnings(&section.warnings);
-        Ok(Some(section.backend.open().await?))
+        Ok(Some(section.backend.open_with_hooks().await?))
     }
 
     /// The arguments as a shell would take them, to be put into a command.

@@ -10,6 +10,7 @@ pub(crate) mod mv;
 pub(crate) mod put;
 pub(crate) mod rm;
 pub(crate) mod stat;
+pub(crate) mod sweep;
 pub(crate) mod url;
 
 use std::process::ExitCode;
@@ -27,7 +28,8 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Mv(arguments) => mv::run(arguments).await?,
         Command::Rm(arguments) => rm::run(arguments).await?,
         Command::Url(arguments) => url::run(arguments).await?,
-        Command::Config(command) => config::run(command)?,
+        Command::Sweep(arguments) => sweep::run(arguments).await?,
+        Command::Config(command) => config::run(command).await?,
         Command::Conformance(arguments) => return conformance::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await?,
         Command::Completions(arguments) => completions::run(&arguments)?,

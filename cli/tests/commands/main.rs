@@ -6,5 +6,8 @@ mod bench;
 mod configuration;
 mod conformance;
 mod files;
+#[cfg(feature = "s3")]
+mod services;
 mod streams;
 mod support;
+mod sweep;

@@ -192,6 +192,19 @@ f:10:13: top.labels.a: expected text, found a map";
     }
 
     #[test]
+    fn a_choice_that_is_missing_is_told_as_such() {
+        #[derive(Debug, Deserialize)]
+        struct Choice {
+            #[expect(dead_code, reason = "only its absence matters")]
+            level: Level,
+        }
+        let document = Document::parse("f", "{}").unwrap();
+        let mut findings = Findings::default();
+        assert!(decode::<Choice>(document.root(), "top", &mut findings).is_none());
+        assert_eq!(findings.into_errors().to_string(), "f: top.level: the key is missing");
+    }
+
+    #[test]
     fn a_value_is_quoted_only_where_no_secret_is_expected_and_cut_when_long() {
         let long = "x".repeat(1000);
         let told = mistakes(&format!("{{bucket: b, region: r, secure: {long}}}"));

@@ -2,18 +2,19 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 
 use driver_api::{Result, Storage};
 use serde::de::DeserializeOwned;
 
 use crate::ancestor;
 use crate::builtin::KNOWN;
-use crate::decode::{decode, field_names};
+use crate::decode::decode;
 use crate::document::{Document, Field, Node, Value};
 use crate::environment::Vocabulary;
 use crate::finding::{ConfigErrors, Finding, Findings, advice};
 use crate::layers::LayerSettings;
+use crate::opened::Opened;
+use crate::registration::{Open, Registration};
 use crate::settings::{self, Settings};
 
 /// Drivers by the names that a configuration calls them.
@@ -52,16 +53,6 @@ pub struct Factory {
     drivers: Vec<Registration>,
 }
 
-struct Registration {
-    name: &'static str,
-    parameters: Vec<&'static str>,
-    prepare: Prepare,
-}
-
-type Prepare = Box<dyn Fn(&Node, &str, &mut Findings) -> Option<Open> + Send + Sync>;
-type Open = Box<dyn FnOnce() -> Opening + Send>;
-type Opening = Pin<Box<dyn Future<Output = Result<Storage>> + Send>>;
-
 impl Factory {
     /// No drivers.
     pub fn empty() -> Self {
@@ -69,25 +60,28 @@ impl Factory {
     }
 
     /// The same drivers and one more, which takes the place of one with the same name. `constructor` gets the parameters,
-    /// which are right by then; every mistake in them has been told at its key.
+    /// which are right by then; every mistake in them has been told at its key. It answers with a [`Storage`], or with an
+    /// [`Opened`] where the driver can do more.
     #[must_use]
-    pub fn with<P, F, R>(mut self, name: &'static str, constructor: F) -> Self
+    pub fn with<P, O, F, R>(self, name: &'static str, constructor: F) -> Self
     where
         P: DeserializeOwned + Send + 'static,
+        O: Into<Opened>,
         F: Fn(P) -> R + Clone + Send + Sync + 'static,
-        R: Future<Output = Result<Storage>> + Send + 'static,
+        R: Future<Output = Result<O>> + Send + 'static,
     {
-        let prepare = move |node: &Node, path: &str, findings: &mut Findings| {
-            let parameters: P = decode(node, path, findings)?;
-            let constructor = constructor.clone();
-            Some(Box::new(move || Box::pin(constructor(parameters)) as Opening) as Open)
-        };
-        self.drivers.retain(|driver| driver.name != name);
-        self.drivers.push(Registration { name, parameters: field_names::<P>(), prepare: Box::new(prepare) });
+        self.with_registration(Registration::new(name, constructor))
+    }
+
+    /// The same drivers and one more, with all that there is to say of it.
+    #[must_use]
+    pub fn with_registration(mut self, driver: Registration) -> Self {
+        self.drivers.retain(|known| known.name != driver.name);
+        self.drivers.push(driver);
         self
     }
 
-    /// The names of the drivers, in alphabetical order.
+    /// The names of the drivers, in alphabetical order, without their other names.
     pub fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.drivers.iter().map(|driver| driver.name).collect();
         names.sort_unstable();
@@ -96,7 +90,12 @@ impl Factory {
 
     /// The names of a driver's parameters; none where there is no such driver.
     pub fn parameters(&self, driver: &str) -> Option<&[&'static str]> {
-        self.drivers.iter().find(|known| known.name == driver).map(|known| known.parameters.as_slice())
+        self.registration(driver).map(|known| known.parameters.as_slice())
+    }
+
+    /// The driver with this name, or with this other name.
+    fn registration(&self, name: &str) -> Option<&Registration> {
+        self.drivers.iter().find(|driver| driver.names().any(|known| known == name))
     }
 
     /// Reads the storage section of a document, with the environment's overrides, and checks all of it. Nothing is opened.
@@ -109,8 +108,8 @@ impl Factory {
         mut document: Document,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<StorageSection, ConfigErrors> {
-        let names = self.drivers.iter().flat_map(|driver| driver.parameters.iter().chain([&driver.name]));
-        let underscored: Vec<_> = names.copied().filter(|name| name.contains('_')).collect();
+        let names = self.drivers.iter().flat_map(|driver| driver.parameters.iter().copied().chain(driver.names()));
+        let underscored: Vec<_> = names.filter(|name| name.contains('_')).collect();
         document.override_with(variables, Vocabulary { sections: ancestor::SECTIONS, underscored: &underscored });
         let mut findings = std::mem::take(&mut document.findings);
         if let Some(strict) = document.root().field("strict")
@@ -120,13 +119,13 @@ impl Factory {
         }
         let Some(storage) = self.storage_map(&document, &mut findings) else { return Err(findings.into_errors()) };
         let settings = settings::read(&document, &storage, &mut findings);
-        let layers = storage
-            .field("layers")
-            .and_then(|field| decode::<Vec<LayerSettings>>(&field.node, "storage.layers", &mut findings))
-            .unwrap_or_default();
-        let Some((name, open)) = self.driver(&storage, &mut findings) else { return Err(findings.into_errors()) };
+        let layers = storage.field("layers").filter(|field| field.node.value != Value::Null).map(|field| {
+            decode::<Vec<LayerSettings>>(&field.node, "storage.layers", &mut findings).unwrap_or_default()
+        });
+        let Some((driver, open)) = self.driver(&storage, &mut findings) else { return Err(findings.into_errors()) };
         let warnings = findings.finish()?;
-        Ok(StorageSection { backend: Backend { name, open, layers }, settings, warnings })
+        let layers = layers.unwrap_or_else(|| driver.layers.clone());
+        Ok(StorageSection { backend: Backend { name: driver.name, open, layers }, settings, warnings })
     }
 
     /// The storage section as a map, also where it stands in its scalar form or not at all.
@@ -152,17 +151,17 @@ impl Factory {
     }
 
     /// The one driver of the section. Where there is none, or its parameters are wrong, the findings say so.
-    fn driver(&self, storage: &Node, findings: &mut Findings) -> Option<(&'static str, Open)> {
+    fn driver(&self, storage: &Node, findings: &mut Findings) -> Option<(&Registration, Open)> {
         let mut chosen = Vec::new();
         let mut opened = None;
         let mut unknown = false;
         let reserved = |name: &str| name == "layers" || settings::KEYS.contains(&name);
         for field in storage.fields().iter().filter(|field| !reserved(&field.name)) {
             let path = format!("storage.{}", field.name);
-            if let Some(driver) = self.drivers.iter().find(|driver| driver.name == field.name) {
+            if let Some(driver) = self.registration(&field.name) {
                 chosen.push(field);
                 let open = (driver.prepare)(&field.node, &path, findings);
-                opened = opened.or(open.map(|open| (driver.name, open)));
+                opened = opened.or(open.map(|open| (driver, open)));
             } else if KNOWN.contains(&field.name.as_str()) {
                 chosen.push(field);
                 let names = self.names().join(", ");
@@ -228,15 +227,21 @@ impl Backend {
         self.name
     }
 
-    /// What will be wrapped around the driver, the innermost first.
+    /// What will be wrapped around the driver, the innermost first: what the file lists, or the driver's default.
     pub fn layers(&self) -> &[LayerSettings] {
         &self.layers
     }
 
     /// Makes the driver and wraps it. Errors: what the driver finds wrong with its backend, mostly Misconfigured.
     pub async fn open(self) -> Result<Storage> {
-        let storage = (self.open)().await?;
-        Ok(self.layers.iter().fold(storage, |storage, layer| layer.apply(&storage)))
+        self.open_with_hooks().await.map(Opened::into_storage)
+    }
+
+    /// The same, with what the driver can do beside its storage; that passes the layers by.
+    pub async fn open_with_hooks(self) -> Result<Opened> {
+        let opened = (self.open)().await?;
+        let wrap = |storage| self.layers.iter().fold(storage, |storage, layer| layer.apply(&storage));
+        Ok(opened.layered(wrap))
     }
 }
 

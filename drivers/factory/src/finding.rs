@@ -161,9 +161,9 @@ pub(crate) fn advice(word: &str, allowed: &[&str]) -> String {
     names.sort_unstable();
     let list = names.join(", ");
     let word = word.to_lowercase();
-    let nearest = names.iter().map(|name| (strsim::damerau_levenshtein(&word, name), name)).min();
+    let nearest = names.iter().map(|name| (strsim::damerau_levenshtein(&word, &name.to_lowercase()), name)).min();
     match nearest {
-        Some((distance, name)) if is_near(distance, &word, name) => {
+        Some((distance, name)) if is_near(distance, &word, &name.to_lowercase()) => {
             format!("did you mean `{name}`? allowed: {list}")
         }
         _ => format!("allowed: {list}"),
@@ -184,6 +184,7 @@ mod tests {
         let keys = ["rootdirectory", "maxthreads"];
         assert_eq!(advice("rootdirectry", &keys), "did you mean `rootdirectory`? allowed: maxthreads, rootdirectory");
         assert_eq!(advice("rootdir", &keys), "did you mean `rootdirectory`? allowed: maxthreads, rootdirectory");
+        assert_eq!(advice("standrd", &["STANDARD"]), "did you mean `STANDARD`? allowed: STANDARD");
         assert_eq!(advice("colour", &keys), "allowed: maxthreads, rootdirectory");
         assert_eq!(advice("x", &[]), "no key is allowed here");
     }

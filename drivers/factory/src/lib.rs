@@ -12,6 +12,8 @@ mod environment;
 mod factory;
 mod finding;
 mod layers;
+mod opened;
+mod registration;
 mod settings;
 mod values;
 
@@ -20,8 +22,10 @@ pub use document::{Document, Field, MAX_BYTES, Node, Value};
 pub use factory::{Backend, Factory, StorageSection};
 pub use finding::{ConfigErrors, Finding, Origin};
 pub use layers::{LayerSettings, PrefixPath, RetrySettings, TimeoutSettings};
+pub use opened::{Leftover, Opened};
+pub use registration::{Registration, Remarks};
 pub use settings::{
     CloudFront, Delete, DescriptorCache, IpFilter, Maintenance, Middleware, ReadOnlyMode, Redirect, RedirectMiddleware,
     Rewrite, Settings, Tag, UploadPurging,
 };
-pub use values::{ByteSize, ReadableDuration};
+pub use values::{ByteSize, ReadableDuration, SecretText};

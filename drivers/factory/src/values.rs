@@ -1,5 +1,6 @@
-//! Values that people write with a unit.
+//! Values that people write with a unit, and values that nobody is to see.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -69,6 +70,12 @@ impl TryFrom<String> for ByteSize {
     }
 }
 
+impl From<ByteSize> for u64 {
+    fn from(ByteSize(bytes): ByteSize) -> Self {
+        bytes
+    }
+}
+
 const SIZE_UNITS: &[(&str, u128)] = &[
     ("", 1),
     ("b", 1),
@@ -109,6 +116,29 @@ fn scaled(number: &str, factor: u128) -> Option<u128> {
     let scale = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let whole = digits(whole)?.checked_mul(factor)?;
     whole.checked_add(digits(fraction)?.checked_mul(factor)? / scale)
+}
+
+/// Text that no output shows.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The text itself.
+    pub fn reveal(self) -> String {
+        self.0
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own functions panic as its tests do")]
 
+use std::time::Duration;
+
 use driver_api::{Context, ErrorKind, GetOptions, PutOptions, Result, Storage, StoragePath};
 use driver_factory::{
-    ConfigErrors, DescriptorCache, Document, Factory, LayerSettings, Middleware, Settings, StorageSection,
+    ConfigErrors, DescriptorCache, Document, Factory, LayerSettings, Leftover, Middleware, Opened, Settings,
+    StorageSection,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -21,11 +24,17 @@ struct Parameters {
 
 /// The built-in drivers and two of this test's: one that opens nowhere, and one with a `_` in its name.
 fn factory() -> Factory {
-    let nowhere = async |_: Parameters| -> Result<Storage> {
-        Err(driver_api::Error::new(ErrorKind::Misconfigured, "this driver is for its parameters only"))
-    };
-    Factory::builtin().with("objects", nowhere).with("my_objects", nowhere)
+    Factory::builtin().with("objects", open_nowhere).with("my_objects", open_nowhere)
 }
+
+async fn open_nowhere(_: Parameters) -> Result<Storage> {
+    Err(driver_api::Error::new(ErrorKind::Misconfigured, "this driver is for its parameters only"))
+}
+
+/// The drivers of [`factory`], and all that a storage section may have.
+const DRIVERS: &str = "azure, filesystem, inmemory, my_objects, objects, s3";
+const KEYS: &str =
+    "azure, cache, delete, filesystem, inmemory, layers, maintenance, my_objects, objects, redirect, s3, tag";
 
 fn read_with(text: &str, variables: &[(&str, &str)]) -> Result<StorageSection, ConfigErrors> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -68,8 +77,7 @@ fn a_driver_has_parameters_or_none() {
 
 #[test]
 fn a_mistake_names_the_key_its_place_and_what_is_allowed() {
-    let keys = "cache, delete, filesystem, inmemory, layers, maintenance, my_objects, objects, redirect, tag";
-    let drivers = "filesystem, inmemory, my_objects, objects";
+    let (keys, drivers) = (KEYS, DRIVERS);
     refused("version: 0.1\n", &format!("r.yml: storage: no driver is configured; choose one: {drivers}"));
     refused("storage:\n", &format!("r.yml:1:1: storage: no driver is configured; choose one: {drivers}"));
     refused(
@@ -133,11 +141,10 @@ fn two_drivers_contradict_each_other() {
 
 #[test]
 fn a_driver_that_is_known_and_not_built_in_is_told_as_such() {
-    refused(
-        "storage: {azure: {accountname: a}}\n",
-        "r.yml:1:11: storage.azure: the driver `azure` is not built in; built in are \
-         filesystem, inmemory, my_objects, objects",
-    );
+    let document = Document::parse("r.yml", "storage: {azure: {accountname: a}}\n").unwrap();
+    let errors = Factory::empty().with("objects", open_nowhere).read(document, []).unwrap_err();
+    let expected = "r.yml:1:11: storage.azure: the driver `azure` is not built in; built in are objects";
+    assert_eq!(errors.to_string(), expected);
 }
 
 #[test]
@@ -156,9 +163,8 @@ fn unknown_keys_are_warnings_where_strict_is_false() {
     assert_eq!(
         warnings(&section),
         [
-            "r.yml:2:22: storage.inmemory.foo: unknown key, ignored; allowed: maxbytes",
-            "r.yml:2:31: storage.bar: unknown key, ignored; allowed: cache, delete, filesystem, \
-             inmemory, layers, maintenance, my_objects, objects, redirect, tag",
+            "r.yml:2:22: storage.inmemory.foo: unknown key, ignored; allowed: maxbytes".to_owned(),
+            format!("r.yml:2:31: storage.bar: unknown key, ignored; allowed: {KEYS}"),
         ]
     );
     refused("strict: maybe\nstorage: inmemory\n", "r.yml:1:9: strict: expected true or false, found \"maybe\"");
@@ -320,12 +326,12 @@ fn variables_that_mean_nothing_are_warnings() {
     assert_eq!(
         warnings(&section),
         [
-            "REGISTRY_PORT: there is no section `port`; the variable is ignored",
+            "REGISTRY_PORT: there is no section `port`; the variable is ignored".to_owned(),
             "REGISTRY_STORAGE_INMEMORY_MAXBYTES_X: storage.inmemory.maxbytes: this is a single value, and has no keys; \
-             the variable is ignored",
-            "REGISTRY_STORAGE_SERVICE_HOST: storage.service: unknown key, ignored; allowed: cache, delete, filesystem, \
-             inmemory, layers, maintenance, my_objects, objects, redirect, tag",
-            "REGISTRY_STORAGE__INMEMORY: the name of the variable has an empty part; the variable is ignored",
+             the variable is ignored"
+                .to_owned(),
+            format!("REGISTRY_STORAGE_SERVICE_HOST: storage.service: unknown key, ignored; allowed: {KEYS}"),
+            "REGISTRY_STORAGE__INMEMORY: the name of the variable has an empty part; the variable is ignored".to_owned(),
         ]
     );
 }
@@ -431,6 +437,39 @@ async fn the_parameters_reach_the_driver() {
 
     let error = read("storage: {objects: {bucket: b}}").backend.open().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
+}
+
+#[tokio::test]
+async fn a_constructor_brings_a_check_and_a_sweep_or_neither() {
+    let objects = async |_: Parameters| -> Result<Opened> {
+        let opened = Opened::new(Storage::new(driver_inmemory::MemoryDriver::default()));
+        let busy = async |_: Context| Err(driver_api::Error::new(ErrorKind::Unavailable, "nobody is there"));
+        let left = async |_: Context, age: Duration| Ok(vec![Leftover::new(format!("{age:?}"), async || Ok(()))]);
+        Ok(opened.with_check(busy).with_sweep(left))
+    };
+    let document = Document::parse("r.yml", "storage: {objects: {bucket: b}, layers: [readonly]}").unwrap();
+    let section = Factory::empty().with("objects", objects).read(document, []).unwrap();
+    let opened = section.backend.open_with_hooks().await.unwrap();
+    let context = Context::background();
+    assert_eq!(opened.check(&context).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let age = Duration::from_secs(5);
+    let [leftover] = <[Leftover; 1]>::try_from(opened.leftovers(&context, age).await.unwrap().unwrap()).unwrap();
+    assert_eq!((leftover.description(), leftover.since()), ("5s", None));
+    leftover.remove().await.unwrap();
+    let path = StoragePath::parse("/a").unwrap();
+    assert!(opened.storage().put(&context, &path, "content", PutOptions::default()).await.is_err(), "it has its layer");
+
+    let opened = read("storage: inmemory").backend.open_with_hooks().await.unwrap();
+    opened.check(&context).await.unwrap();
+    assert!(opened.leftovers(&context, age).await.is_none());
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_read_fails_its_check() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = format!("storage: {{filesystem: {{rootdirectory: {}/below}}}}", file.path().display());
+    let opened = read(&text).backend.open_with_hooks().await.unwrap();
+    assert!(opened.check(&Context::background()).await.is_err());
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! A deserializer that makes something up, so that decoding goes on to the next mistake.
 
+use serde::de::value::StrDeserializer;
 use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -59,7 +60,20 @@ impl<'de> Deserializer<'de> for StandIn {
         visitor.visit_map(Entries::of(known.iter().map(|name| (*name, Child::StandIn)).collect()))
     }
 
+    /// The first variant, as far as that has no parameters; else the key is told as one without a value.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        match variants.first() {
+            Some(first) => visitor.visit_enum(StrDeserializer::new(first)),
+            None => visitor.visit_unit(),
+        }
+    }
+
     forward_to_deserialize_any! {
-        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct enum identifier ignored_any
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
