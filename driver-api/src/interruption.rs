@@ -16,13 +16,22 @@ use crate::error::{Error, Result, Retry};
 /// by the end of the process.
 const DETACHED_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs a change of the store until `context` ends. Dropping it half-way could leave what only the end of the change would
-/// have put right, so it is left to a task of its own instead, and the answer says that it may take effect.
+/// Makes a change of the store, unless `context` has ended.
 pub(crate) async fn change<T: Send + 'static>(
     context: &Context,
     operation: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     context.check()?;
+    begin(context, operation).await
+}
+
+/// Begins a change of the store, whatever `context` says, and runs it until `context` ends. Dropping it half-way could leave
+/// what only the end of the change would have put right, so it is left to a task of its own instead, and the answer says that
+/// it may take effect.
+pub(crate) async fn begin<T: Send + 'static>(
+    context: &Context,
+    operation: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     if context.is_unlimited() {
         return operation.await;
     }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::driver::FileWriter;
 use crate::entry::FileInfo;
 use crate::error::{Error, ErrorKind, Operation, Result, Retry};
-use crate::interruption::change;
+use crate::interruption::begin;
 use crate::options::{CommitOptions, Condition};
 use crate::path::StoragePath;
 use crate::storage::Storage;
@@ -242,7 +242,7 @@ impl Writer {
         let Self { storage, path, inner, in_flight, gathered, lost } = self;
         let ending = call(inner, context.clone());
         let place = storage.call(context, operation, &path);
-        let answer = place.answer(change(context, async move { Ok(ending.await) })).await;
+        let answer = place.answer(begin(context, async move { Ok(ending.await) })).await;
         match answer {
             Ok((_, Ok(value))) => Ok(value),
             Ok((inner, Err(error))) => {

@@ -274,3 +274,22 @@ async fn a_stack_of_layers_answers_as_the_bare_driver_does() {
     let missing = stacked.stat(&Context::background(), &path("/none")).await.unwrap_err();
     assert_eq!((missing.kind(), missing.driver()), (ErrorKind::NotFound, Some(bare.name())));
 }
+
+/// A call with a context that has ended does nothing, and takes the writer nowhere.
+#[tokio::test]
+async fn a_layered_writer_outlives_a_call_with_a_context_that_has_ended() {
+    let storage = memory().layered(patient());
+    let (context, file) = (Context::background(), path("/a"));
+    let mut writer = storage.driver().writer(&context, &file, WriteOptions::default()).await.unwrap();
+    writer.write(&context, "content".into()).await.unwrap();
+    let (cancelled, token) = context.with_cancellation();
+    token.cancel();
+    for ended in [cancelled, context.with_timeout(Duration::ZERO)] {
+        assert!(writer.close(&ended).await.is_err());
+        assert!(writer.cancel(&ended).await.is_err());
+        let error = writer.commit(&ended, CommitOptions::default()).await.unwrap_err();
+        assert_eq!(error.retry(), driver_api::Retry::Safe, "{error}");
+    }
+    writer.commit(&context, CommitOptions::default()).await.unwrap();
+    assert_eq!(get(&storage, "/a").await, "content");
+}

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::driver::{EntryPages, FileWriter, StorageDriver, UnfinishedPages};
 use crate::entry::{Entry, FileInfo};
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::interruption::change;
+use crate::interruption::begin;
 use crate::layers::Layer;
 use crate::options::{
     CommitOptions, DeleteOptions, GetOptions, ListOptions, MoveOptions, PutOptions, ReadOptions, StatOptions,
@@ -122,8 +122,13 @@ impl<I: Intercept> Intercepted<I> {
         loop {
             let (limited, pass) = self.intercept.before(context, call).await?;
             let begun = Instant::now();
-            let running = attempt(self.inner.clone(), path.clone(), limited.clone());
-            let answer = run(&limited, operation, pass.clone(), running).await;
+            let answer = match limited.check() {
+                Err(ended) => Err(ended),
+                Ok(()) => {
+                    let running = attempt(self.inner.clone(), path.clone(), limited.clone());
+                    run(&limited, operation, pass.clone(), running).await
+                }
+            };
             match self.intercept.after(context, call, pass, begun.elapsed(), answer.as_ref().err()).await {
                 Verdict::Answer => return answer,
                 Verdict::Fail(error) => return Err(error),
@@ -146,7 +151,7 @@ impl<I: Intercept> Intercepted<I> {
     }
 }
 
-/// Runs one attempt within `limited`, holding `pass` until it has really ended.
+/// Begins one attempt within `limited`, which has not ended, holding `pass` until it has really ended.
 async fn run<T: Send + 'static>(
     limited: &Context,
     operation: Operation,
@@ -158,7 +163,7 @@ async fn run<T: Send + 'static>(
         drop(pass);
         answer
     };
-    if operation.changes_the_store() { change(limited, held).await } else { limited.run(held).await }
+    if operation.changes_the_store() { begin(limited, held).await } else { limited.run(held).await }
 }
 
 #[async_trait]
@@ -346,14 +351,19 @@ impl<I: Intercept> InterceptedWriter<I> {
         loop {
             let (limited, pass) = self.intercept.before(context, call).await?;
             let begun = Instant::now();
-            let inner = self.inner.take().ok_or_else(gone)?;
-            self.size = inner.size();
-            let running = ending(inner, limited.clone());
-            let answer = match run(&limited, operation, pass.clone(), Box::pin(async { Ok(running.await) })).await {
-                Err(interrupted) => Err(interrupted),
-                Ok((inner, answer)) => {
-                    self.inner = Some(inner);
-                    answer
+            // A call that is not begun leaves the writer here; one that is begun takes it along.
+            let answer = match limited.check() {
+                Err(ended) => Err(ended),
+                Ok(()) => {
+                    let inner = self.inner.take().ok_or_else(gone)?;
+                    self.size = inner.size();
+                    let running = ending(inner, limited.clone());
+                    run(&limited, operation, pass.clone(), Box::pin(async { Ok(running.await) })).await.and_then(
+                        |(inner, answer)| {
+                            self.inner = Some(inner);
+                            answer
+                        },
+                    )
                 }
             };
             match self.intercept.after(context, call, pass, begun.elapsed(), answer.as_ref().err()).await {
