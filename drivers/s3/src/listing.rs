@@ -103,6 +103,21 @@ impl Bucket {
     }
 }
 
+/// The key behind which the service is to begin a listing of `prefix`, so that it yields what comes behind `key`; none where
+/// that is all of it.
+fn begun_behind(key: String, prefix: &str, rolled_up: bool) -> Option<String> {
+    // Garage 2.5 lists nothing where the key comes before the prefix. What it says then is nothing, anyway.
+    if key.as_str() <= prefix {
+        return None;
+    }
+    // S3 begins behind a key, and rolls up the prefix of what follows: behind `a/b` it would go through all of `a/`, to list
+    // `a/` once more. No file below `a/` is behind `a/~`.
+    match key.strip_prefix(prefix).and_then(|below| below.split_once('/')) {
+        Some((child, _)) if rolled_up => Some(format!("{prefix}{child}/~")),
+        _ => Some(key),
+    }
+}
+
 /// A listing of entries in progress.
 struct Listing {
     bucket: Arc<Bucket>,
@@ -124,14 +139,9 @@ impl Listing {
         let limit = options.page_size.map_or(PAGE, NonZeroUsize::get).min(PAGE);
         let rolled_up = !options.recursive;
         let prefix = bucket.keys.below(path);
-        let start_after = options.start_after.as_ref().map(|key| {
-            let text = format!("{}{}", bucket.keys.root(), &key.as_str()[1..]);
-            // S3 begins behind a key, and rolls up the prefix of what follows: behind `a/b` it would go through all of `a/`, to
-            // list `a/` once more. No file below `a/` is behind `a/~`.
-            match text.strip_prefix(&prefix).and_then(|below| below.split_once('/')) {
-                Some((child, _)) if rolled_up => format!("{prefix}{child}/~"),
-                _ => text,
-            }
+        let start_after = options.start_after.as_ref().and_then(|key| {
+            let key = format!("{}{}", bucket.keys.root(), &key.as_str()[1..]);
+            begun_behind(key, &prefix, rolled_up)
         });
         let listed = Listed { prefix, start_after, rolled_up, limit };
         Self { bucket, path: path.clone(), listed, behind: options.start_after.clone(), position: Position::Beginning }
@@ -171,5 +181,26 @@ impl Listing {
             return Ok(false);
         }
         self.bucket.has_files_below(&self.path).await.map_err(|failure| failure.of_read(&self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_begins_behind_a_key_only_where_that_leaves_something_out() {
+        for (key, rolled_up, expected) in [
+            ("root/", false, None),
+            ("root/a", true, None),
+            ("root/a/", true, None),
+            ("root/a/b", true, Some("root/a/b")),
+            ("root/a/b/", true, Some("root/a/b/~")),
+            ("root/a/b/c", true, Some("root/a/b/~")),
+            ("root/a/b/c", false, Some("root/a/b/c")),
+            ("root/b", true, Some("root/b")),
+        ] {
+            assert_eq!(begun_behind(key.to_owned(), "root/a/", rolled_up).as_deref(), expected, "{key}");
+        }
     }
 }
