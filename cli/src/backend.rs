@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use driver_api::Storage;
+use driver_api::{Error, Storage};
 use driver_factory::{Document, Factory, Finding, MAX_BYTES, Opened, StorageSection};
 
 use crate::exit::{Failure, Result};
@@ -53,7 +53,22 @@ impl Selection {
         Ok(self.open_with_hooks().await?.map(Opened::into_storage))
     }
 
+    /// Opens the chosen backend once more: another driver value, as another process would have it. What there is to warn of
+    /// was told the first time.
+    pub(crate) async fn open_again(&self) -> Result<Storage, Error> {
+        match self.read()? {
+            Some(section) => section.backend.open().await,
+            None => Err(Failure::configuration("no backend was chosen").into()),
+        }
+    }
+
     async fn open_with_hooks(&self) -> Result<Option<Opened>> {
+        let Some(section) = self.read()? else { return Ok(None) };
+        tell_warnings(&section.warnings);
+        Ok(Some(section.backend.open_with_hooks().await?))
+    }
+
+    fn read(&self) -> Result<Option<StorageSection>> {
         let document = match (&self.config, &self.driver) {
             (Some(file), _) => read_document(file)?,
             (None, Some(driver)) => {
@@ -62,9 +77,7 @@ impl Selection {
             }
             (None, None) => return Ok(None),
         };
-        let section = read_section(document)?;
-        tell_warnings(&section.warnings);
-        Ok(Some(section.backend.open_with_hooks().await?))
+        Ok(Some(read_section(document)?))
     }
 
     /// The arguments as a shell would take them, to be put into a command.

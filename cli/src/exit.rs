@@ -98,6 +98,12 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::new(ErrorKind::Misconfigured, failure.message.unwrap_or_default())
+    }
+}
+
 impl From<WriterError> for Failure {
     fn from(failure: WriterError) -> Self {
         failure.error.into()

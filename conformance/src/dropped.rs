@@ -22,11 +22,15 @@ const SETTLING: Duration = Duration::from_secs(5);
 /// Enough that neither `Writer` gathers it nor a driver takes it in one piece.
 const LARGE: u64 = 300_000;
 
-/// Drops every call at each of its suspension points, up to as many as the budget has.
+/// Drops every call at each of its suspension points, up to as many as the budget has points and time for. Calls over a
+/// network have hundreds, and each point has a scene of its own.
 pub(crate) async fn explore(case: &Case) -> Verdict {
+    let budget = case.budget();
+    let share = budget.slice.min(budget.time_limit / 2 / Dropped::ALL.len() as u32);
     for dropped in Dropped::ALL {
         let instance = case.fresh().await?;
-        for point in 1..=case.budget().dropped_points {
+        let begun = Instant::now();
+        for point in (1..=budget.dropped_points).take_while(|point| *point == 1 || begun.elapsed() < share) {
             let scene = Scene::set(case, &instance, path(&format!("/point-{point}"))).await?;
             let completed = scene.drop_at(dropped, point).await?;
             scene.examine(dropped, point).await?;

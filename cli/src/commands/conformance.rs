@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use conformance::{Check, CheckResult, Instance, Options, Outcome, Progress, Target};
-use driver_api::Error;
+use driver_api::{Error, Storage};
 use driver_inmemory::MemoryDriver;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -27,10 +27,24 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let targets = match arguments.backend.open().await? {
-        Some(storage) => vec![Target::shared(storage)?.selected_by(arguments.backend.as_arguments())],
+        Some(storage) => vec![existing(storage, arguments.backend)?],
         None => embedded(),
     };
     Ok(conformance::execute(&targets, &arguments.options, &Bar::new()).await)
+}
+
+/// The backend that was chosen, which the suite shares with whatever else is in it.
+fn existing(storage: Storage, selection: Selection) -> Result<Target> {
+    let is_shared = storage.capabilities().shared;
+    let target = Target::shared(storage)?.selected_by(selection.as_arguments());
+    if !is_shared {
+        // Another driver value would have a store of its own.
+        return Ok(target);
+    }
+    Ok(target.with_reopen(move || {
+        let selection = selection.clone();
+        async move { selection.open_again().await }
+    }))
 }
 
 /// The drivers that need nothing to run.
