@@ -128,11 +128,6 @@ impl SecretText {
     pub fn reveal(self) -> String {
         self.0
     }
-
-    /// Whether there is no text.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl fmt::Debug for SecretText {

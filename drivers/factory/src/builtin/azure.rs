@@ -4,7 +4,7 @@ use driver_api::{Result, Storage, StoragePath, Url};
 use driver_azure::{AzureDriver, AzureOptions, Credentials, Secret};
 use serde::Deserialize;
 
-use super::service::{default_layers, given, set, set_time, tell};
+use super::service::{default_layers, given, given_secret, set, set_time, tell};
 use crate::opened::Opened;
 use crate::registration::{Registration, Remarks};
 use crate::values::{ByteSize, ReadableDuration, SecretText};
@@ -82,9 +82,8 @@ const KEYS: &[(&str, &str)] = &[
 ];
 
 fn options(mut parameters: Parameters, remarks: &mut Remarks<'_>) -> Option<AzureOptions> {
-    let connection_string = parameters.connectionstring.take().filter(|text| !text.is_empty());
-    let (mut options, secret_key) = match connection_string {
-        Some(text) => (from_connection_string(text, &mut parameters, remarks)?, "connectionstring"),
+    let (mut options, secret_key) = match given_secret(parameters.connectionstring.take()) {
+        Some(text) => (from_connection_string(&text, &mut parameters, remarks)?, "connectionstring"),
         None => from_keys(&mut parameters, remarks)?,
     };
     match StoragePath::parse(&format!("/{}", parameters.rootdirectory.trim_matches('/'))) {
@@ -104,17 +103,13 @@ fn options(mut parameters: Parameters, remarks: &mut Remarks<'_>) -> Option<Azur
 }
 
 /// A connection string says all that the other keys say of account, service and credentials.
-fn from_connection_string(
-    text: SecretText,
-    parameters: &mut Parameters,
-    remarks: &mut Remarks<'_>,
-) -> Option<AzureOptions> {
+fn from_connection_string(text: &str, parameters: &mut Parameters, remarks: &mut Remarks<'_>) -> Option<AzureOptions> {
     for key in ["accountkey", "credentials", "realm", "serviceurl"] {
         if remarks.has(key) {
             remarks.mistake(key, "contradicts `connectionstring`, which says it as well: keep one of them");
         }
     }
-    match AzureOptions::from_connection_string(&text.reveal(), std::mem::take(&mut parameters.container)) {
+    match AzureOptions::from_connection_string(text, std::mem::take(&mut parameters.container)) {
         Ok(options) => {
             if given(parameters.accountname.take()).is_some_and(|name| name != options.account) {
                 remarks.mistake("accountname", "contradicts `connectionstring`, which has another account");
@@ -134,7 +129,7 @@ fn from_keys(parameters: &mut Parameters, remarks: &mut Remarks<'_>) -> Option<(
     if account.is_none() {
         remarks.mistake("accountname", "the key is missing, and there is no `connectionstring`");
     }
-    let account_key = parameters.accountkey.take().filter(|key| !key.is_empty());
+    let account_key = given_secret(parameters.accountkey.take());
     let credentials = credentials(account_key, parameters.credentials.take(), remarks);
     let service_url = url("serviceurl", parameters.serviceurl.take(), remarks);
     if service_url.is_some() && remarks.has("realm") {
@@ -148,7 +143,7 @@ fn from_keys(parameters: &mut Parameters, remarks: &mut Remarks<'_>) -> Option<(
 }
 
 fn credentials(
-    account_key: Option<SecretText>,
+    account_key: Option<String>,
     keys: Option<CredentialsKeys>,
     remarks: &mut Remarks<'_>,
 ) -> Option<(Credentials, &'static str)> {
@@ -163,21 +158,20 @@ fn credentials(
     if kind != Kind::SharedKey && account_key.is_some() {
         remarks.mistake("accountkey", format!("contradicts the type `{name}` of `credentials`: keep one of them"));
     }
-    let secret = |text: Option<SecretText>| text.filter(|text| !text.is_empty()).map(|text| Secret::new(text.reveal()));
     match (kind, keys) {
-        (Kind::SharedKey, _) => match secret(account_key) {
-            Some(key) => Some((Credentials::SharedKey(key), "accountkey")),
+        (Kind::SharedKey, _) => match account_key {
+            Some(key) => Some((Credentials::SharedKey(Secret::new(key)), "accountkey")),
             None => {
                 remarks.mistake("accountkey", "the key is missing; `credentials` can have another type");
                 None
             }
         },
         (Kind::Sas, keys) => {
-            let sas = secret(keys?.sas);
+            let sas = given_secret(keys?.sas);
             if sas.is_none() {
                 remarks.mistake("credentials.sas", "the key is missing");
             }
-            Some((Credentials::Sas(sas?), "credentials.sas"))
+            Some((Credentials::Sas(Secret::new(sas?)), "credentials.sas"))
         }
         (Kind::ClientSecret | Kind::DefaultCredentials, keys) => {
             Some((entra::credentials(kind, keys?, remarks)?, "credentials"))

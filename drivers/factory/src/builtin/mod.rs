@@ -35,7 +35,7 @@ impl Factory {
 mod service {
     use crate::layers::{LayerSettings, RetrySettings};
     use crate::registration::Remarks;
-    use crate::values::ReadableDuration;
+    use crate::values::{ReadableDuration, SecretText};
 
     /// The layers where the file lists none: a service that is busy for a moment is no reason to fail, and the drivers
     /// repeat nothing by themselves. They bound what they do at once, so there is no limit on calls.
@@ -46,6 +46,11 @@ mod service {
     /// A key without text is one that is not there: files made of templates have such keys.
     pub(super) fn given(text: Option<String>) -> Option<String> {
         text.filter(|text| !text.is_empty())
+    }
+
+    /// The same of a secret.
+    pub(super) fn given_secret(text: Option<SecretText>) -> Option<String> {
+        given(text.map(SecretText::reveal))
     }
 
     /// Sets what the file gives; else the driver's default stays.

@@ -4,7 +4,7 @@ use driver_api::{Result, Storage};
 use driver_s3::{Acl, Credentials, Encryption, OrphanedUpload, S3Driver, S3Options, Secret};
 use serde::Deserialize;
 
-use super::service::{default_layers, given, set, set_time, tell};
+use super::service::{default_layers, given, given_secret, set, set_time, tell};
 use crate::decode::quote;
 use crate::finding::advice;
 use crate::opened::{Leftover, Opened};
@@ -200,9 +200,8 @@ fn credentials(
     session_token: Option<SecretText>,
     remarks: &mut Remarks<'_>,
 ) -> Option<Credentials> {
-    let given = |text: Option<SecretText>| text.filter(|text| !text.is_empty()).map(SecretText::reveal);
-    let session_token = given(session_token);
-    match (given(access_key), given(secret_key)) {
+    let session_token = given_secret(session_token);
+    match (given_secret(access_key), given_secret(secret_key)) {
         (Some(access_key), Some(secret_key)) => Some(Credentials::Key {
             access_key,
             secret_key: Secret::new(secret_key),
