@@ -18,6 +18,9 @@ use crate::options::AzureOptions;
 
 /// The slowest upload that is not given up, in bytes a second.
 const SLOWEST_UPLOAD: u64 = 64 * 1024;
+/// How long a connection waits for its next request. Servers on Node, Azurite among them, close one after 5 seconds, and of a
+/// request that meets the close nobody knows whether it was done.
+const IDLE: Duration = Duration::from_secs(4);
 /// The longest answer to an error that is read.
 const LONGEST_ERROR: usize = 16 * 1024;
 
@@ -34,7 +37,7 @@ impl Transport {
         let client = reqwest::Client::builder()
             .connect_timeout(options.connect_timeout)
             .pool_max_idle_per_host(options.idle_connections)
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .danger_accept_invalid_certs(options.accept_invalid_certificates)
             .http1_only()
