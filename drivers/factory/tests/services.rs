@@ -1,6 +1,6 @@
 //! The parameters of `s3` and `azure`: what is taken, what is refused, and that no secret is ever shown.
 
-#![expect(clippy::unwrap_used, reason = "a test's own functions panic as its tests do")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own functions panic as its tests do")]
 
 use driver_factory::{ConfigErrors, Document, Factory, LayerSettings, RetrySettings, StorageSection};
 

@@ -40,6 +40,7 @@ struct Parameters {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(not(feature = "azure-entra"), expect(dead_code, reason = "keys that are known can be told from slips"))]
 struct CredentialsKeys {
     r#type: Kind,
     clientid: Option<String>,
@@ -220,8 +221,7 @@ mod entra {
 
     use super::{CredentialsKeys, Kind, Remarks};
 
-    pub(super) fn credentials(kind: Kind, keys: CredentialsKeys, remarks: &mut Remarks<'_>) -> Option<Credentials> {
-        let CredentialsKeys { clientid: _, tenantid: _, secret: _, authority: _, .. } = keys;
+    pub(super) fn credentials(kind: Kind, _: CredentialsKeys, remarks: &mut Remarks<'_>) -> Option<Credentials> {
         let (name, _) = kind.keys();
         let message = format!("the type `{name}` is not built in: it needs the feature `azure-entra`");
         remarks.mistake("credentials.type", message);
