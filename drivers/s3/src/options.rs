@@ -98,6 +98,12 @@ impl S3Options {
         if self.bucket.is_empty() {
             mistakes.push(("bucket", "a bucket is needed".to_owned()));
         }
+        // The end of the names of directory buckets, by S3's rules for names; no other bucket may have it.
+        if self.bucket.ends_with("--x-s3") {
+            let message =
+                "a directory bucket lists in no order, which this driver can't use: choose a general purpose bucket";
+            mistakes.push(("bucket", message.to_owned()));
+        }
         if self.region.is_none() && self.endpoint.is_none() {
             mistakes.push(("region", "a region is needed where there is no endpoint".to_owned()));
         }
@@ -267,6 +273,7 @@ mod tests {
     fn what_cannot_work_is_refused_before_anything_is_opened() {
         let wrong = [
             S3Options { bucket: String::new(), ..options() },
+            S3Options { bucket: "fast--use1-az4--x-s3".to_owned(), ..options() },
             S3Options { region: None, ..options() },
             S3Options { endpoint: Some("minio:9000".to_owned()), ..options() },
             S3Options { endpoint: Some("http://host/path".to_owned()), ..options() },
