@@ -19,8 +19,11 @@ impl Bucket {
         } else {
             self.copy_in_parts(from, &head, to).await?;
         }
-        // Whatever happens from here on, the bytes are at the target.
-        self.delete_known(from, None).await
+        // Whatever happens from here on, the bytes are at the target; so a source that somebody else has deleted is moved.
+        match self.delete_known(from, None).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            deleted => deleted,
+        }
     }
 
     async fn copy_whole(&self, from: &StoragePath, head: &Head, to: &StoragePath) -> Result<()> {

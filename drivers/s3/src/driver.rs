@@ -11,6 +11,7 @@ use driver_api::{
     PutOptions, ReadOptions, Reader, Result, Sessions, StatOptions, StorageDriver, StoragePath, UnfinishedPages, Url,
     UrlOptions, WriteOptions, async_trait,
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::bucket::{Bucket, PAGE};
 use crate::options::S3Options;
@@ -40,6 +41,8 @@ use crate::writer::S3Writer;
 /// | close; of a writer that begins with nothing | 1; 2 |
 /// | writer to append to a session; to nothing | 1; 2 |
 /// | commit of a resumed session | the same, with a delete in the place of the look |
+/// | cancel | 1, a delete more where a session was kept, an abort more where parts were sent; none for a writer to append to nothing |
+/// | abandon; of nothing | 2, and 1 to abort an upload; 2 |
 /// | unfinished of n sessions | n + 2; of all there are, n + 1 |
 /// | a URL | none |
 #[derive(Clone)]
@@ -127,7 +130,7 @@ impl StorageDriver for S3Driver {
         options: PutOptions,
     ) -> Result<FileInfo> {
         context.check()?;
-        self.bucket.publish(path, payload.chunks(), &options.condition, &Nonce::random()).await
+        self.bucket.publish(path, payload.chunks(), &options.condition, &Nonce::random(), false).await
     }
 
     async fn reader(&self, context: &Context, path: &StoragePath, options: ReadOptions) -> Result<Reader> {
@@ -148,7 +151,10 @@ impl StorageDriver for S3Driver {
 
     async fn unfinished(&self, context: &Context, prefix: &StoragePath) -> Result<UnfinishedPages> {
         context.check()?;
-        Ok(self.bucket.clone().unfinished_sessions(prefix))
+        let mut pages = self.bucket.clone().unfinished_sessions(prefix).fuse();
+        // The call begins with it, so that what is wrong from the start is told by the call and repeated by the layer above.
+        let Some(first) = pages.try_next().await? else { return Ok(Box::pin(stream::empty())) };
+        Ok(Box::pin(stream::iter([Ok(first)]).chain(pages)))
     }
 
     async fn abandon(&self, context: &Context, path: &StoragePath) -> Result<()> {

@@ -110,11 +110,6 @@ impl Failure {
         self.fate != Fate::Nothing
     }
 
-    /// It may have taken effect, or do so later.
-    pub(crate) fn may_be_under_way(&self) -> bool {
-        self.fate == Fate::Lost
-    }
-
     /// The same failure once a look has shown that nothing happened. What may be under way stays unsure.
     pub(crate) fn not_applied(mut self) -> Self {
         if self.fate == Fate::Failed {

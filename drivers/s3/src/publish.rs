@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use bytes::Bytes;
-use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, StoragePath};
+use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, Retry, StoragePath};
 use uuid::Uuid;
 
 use crate::bucket::{Bucket, info};
@@ -57,6 +57,12 @@ pub(crate) fn unmet(condition: &Condition, path: &StoragePath) -> Error {
     error.with_path(path)
 }
 
+/// The error of a write that may have taken effect, and been replaced since.
+pub(crate) fn unsure(path: &StoragePath) -> Error {
+    let message = "an earlier attempt had no answer, and what is there now is not what it wrote";
+    Error::new(ErrorKind::Unavailable, message).with_retry(Retry::MaybeApplied).with_path(path)
+}
+
 /// What an object is stored with, and what is known of who asked for it.
 pub(crate) struct Put<'a> {
     /// Where it goes.
@@ -68,6 +74,8 @@ pub(crate) struct Put<'a> {
     /// What stands in its metadata beside the nonce.
     pub(crate) notes: Vec<(&'static str, String)>,
     pub(crate) condition: &'a Condition,
+    /// Whether an earlier attempt with this nonce may have taken effect, or do so later.
+    pub(crate) tried: bool,
 }
 
 impl Bucket {
@@ -78,14 +86,15 @@ impl Bucket {
         pieces: &[Bytes],
         condition: &Condition,
         nonce: &Nonce,
+        tried: bool,
     ) -> Result<FileInfo> {
         let key = self.keys.file(path);
-        self.store(Put { key: &key, path, pieces, nonce, notes: Vec::new(), condition }).await
+        self.store(Put { key: &key, path, pieces, nonce, notes: Vec::new(), condition, tried }).await
     }
 
     /// Stores an object in one request, and looks for it where the answer was lost.
     pub(crate) async fn store(&self, put: Put<'_>) -> Result<FileInfo> {
-        let Put { key, path, pieces, nonce, notes, condition } = put;
+        let Put { key, path, pieces, nonce, notes, condition, tried } = put;
         let mut metadata = nonce.metadata();
         metadata.extend(notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
         match self.put(key, pieces, metadata, condition).await {
@@ -93,7 +102,12 @@ impl Bucket {
                 let size = pieces.iter().map(|piece| piece.len() as u64).sum();
                 Ok(info(path, size, stored.at, Some(&stored.etag)))
             }
-            Err(failure) if failure.is_unsure() => self.look_whose(key, path, nonce, failure).await,
+            Err(failure) if failure.is_unsure() => self.look_whose(key, path, (nonce, condition), failure).await,
+            // What does not meet the condition may be the work of the earlier attempt.
+            Err(failure) if failure.is_unmet(condition) && tried => match self.head(key).await {
+                Ok(head) if nonce.is_in(&head.metadata) => Ok(head.info(path)),
+                _ => Err(unsure(path)),
+            },
             Err(failure) if failure.is_unmet(condition) => Err(unmet(condition, path)),
             Err(failure) => Err(failure.of_change(path)),
         }
@@ -105,14 +119,22 @@ impl Bucket {
         &self,
         key: &str,
         path: &StoragePath,
-        nonce: &Nonce,
+        (nonce, condition): (&Nonce, &Condition),
         failure: Failure,
     ) -> Result<FileInfo> {
-        match self.head(key).await {
-            Ok(head) if nonce.is_in(&head.metadata) => Ok(head.info(path)),
-            Ok(_) => Err(failure.not_applied().of_change(path)),
-            Err(look) if look.is_missing_key() => Err(failure.not_applied().of_change(path)),
-            Err(_) => Err(failure.of_change(path)),
-        }
+        let found = match self.head(key).await {
+            Ok(head) if nonce.is_in(&head.metadata) => return Ok(head.info(path)),
+            Ok(head) => Some(head),
+            Err(look) if look.is_missing_key() => None,
+            Err(_) => return Err(failure.of_change(path)),
+        };
+        // Repeated, the write would meet what is there now. Where its condition would not hold, that could be because it took
+        // effect and was replaced (ERR-8).
+        let is_repeatable = match (condition, found) {
+            (Condition::None, _) | (Condition::IfAbsent, None) => true,
+            (Condition::IfMatch(version), Some(head)) => head.etag.as_deref() == Some(version.as_str()),
+            (Condition::IfAbsent, Some(_)) | (Condition::IfMatch(_), None) => false,
+        };
+        Err(if is_repeatable { failure.not_applied() } else { failure }.of_change(path))
     }
 }

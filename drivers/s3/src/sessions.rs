@@ -122,7 +122,8 @@ impl Bucket {
         let key = self.keys.session(path);
         // This object's own: the session's is the one of the file that it will be.
         let nonce = Nonce::random();
-        let put = Put { key: &key, path, pieces: &pieces, nonce: &nonce, notes, condition: &Condition::None };
+        let put =
+            Put { key: &key, path, pieces: &pieces, nonce: &nonce, notes, condition: &Condition::None, tried: false };
         self.store(put).await.map(drop)
     }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, Retry, StoragePath};
+use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, StoragePath};
 
 use crate::bucket::{Answer, Bucket, UploadedPart, info};
-use crate::publish::{Nonce, unmet};
+use crate::publish::{Nonce, unmet, unsure};
 
 /// An upload that was begun. Unless it is kept or ended, it is aborted when this is dropped.
 pub(crate) struct Upload {
@@ -62,16 +62,16 @@ impl Upload {
         // S3 forgets an upload that it has completed, so that its absence can mean success.
         let is_gone = failure.is_missing_upload();
         if failure.is_unsure() || is_gone || *tried {
-            let lost = failure.may_be_under_way();
+            let is_unsure = failure.is_unsure();
             let is_unmet = failure.is_unmet_condition();
-            let error = match self.bucket.look_whose(&self.key, path, nonce, failure).await {
+            let error = match self.bucket.look_whose(&self.key, path, (nonce, condition), failure).await {
                 Ok(info) => return Ok(info),
                 Err(_) if *tried && (is_gone || is_unmet) => unsure(path),
                 Err(_) if is_gone => ended(path),
                 Err(_) if is_unmet => unmet(condition, path),
                 Err(error) => error,
             };
-            *tried |= lost;
+            *tried |= is_unsure;
             return Err(error);
         }
         if failure.is_unmet(condition) {
@@ -116,10 +116,4 @@ impl Drop for Upload {
 /// The error of a commit whose upload somebody else has ended.
 fn ended(path: &StoragePath) -> Error {
     Error::new(ErrorKind::Conflict, "another writer has ended this write").with_path(path)
-}
-
-/// The error of a commit that may have been replaced since it took effect.
-fn unsure(path: &StoragePath) -> Error {
-    let message = "an earlier attempt had no answer, and what is there now is not what it wrote";
-    Error::new(ErrorKind::Unavailable, message).with_retry(Retry::MaybeApplied).with_path(path)
 }

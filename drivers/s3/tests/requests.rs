@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
 
 mod fixture;
+mod object_store;
 
 use driver_api::{
-    ByteRange, CommitOptions, DeleteOptions, GetOptions, ListOptions, PutOptions, ReadOptions, UrlOptions, WriteOptions,
+    ByteRange, CommitOptions, DeleteOptions, EntryKey, GetOptions, ListOptions, PutOptions, ReadOptions, UrlOptions,
+    WriteOptions, Writer,
 };
 use futures_util::TryStreamExt;
 use s3_server::Operation::{self, *};
@@ -31,6 +33,14 @@ async fn a_put_and_a_read_are_one_request_each() {
     assert_eq!(server.requests(), counts([(GetObject, 1)]));
     storage.url_for(&context, &file, UrlOptions::default()).await.unwrap().unwrap();
     assert_eq!(server.requests(), counts([]));
+    // No request of S3 answers a range without bytes.
+    let ranged = async |range| storage.get(&context, &file, GetOptions::default().with_range(range)).await;
+    assert!(ranged(ByteRange::span(3, 0)).await.unwrap().1.is_empty());
+    assert_eq!(server.requests(), counts([(HeadObject, 1)]));
+    assert!(ranged(ByteRange::from(4096)).await.unwrap().1.is_empty());
+    assert_eq!(server.requests(), counts([(GetObject, 1), (HeadObject, 1)]));
+    ranged(ByteRange::from(4097)).await.unwrap_err();
+    assert_eq!(server.requests(), counts([(GetObject, 1), (HeadObject, 1)]));
 }
 
 #[tokio::test]
@@ -48,7 +58,7 @@ async fn stat_asks_once_for_a_file_and_twice_for_nothing() {
 #[tokio::test]
 async fn a_listing_costs_its_pages() {
     let Fixture { server, storage, context, .. } = Fixture::new().await;
-    for (entries, pages) in [(1, 1), (1000, 1), (1001, 2), (2001, 3)] {
+    for (entries, pages) in [(1, 1), (1000, 1), (1001, 2), (2500, 3)] {
         server.create_bucket(BUCKET);
         (0..entries).for_each(|number| server.put_object(BUCKET, &format!("d/{number:05}/deeper/file"), "x"));
         let listing = storage.list(&context, &path("/d"), ListOptions::default()).await.unwrap();
@@ -57,6 +67,13 @@ async fn a_listing_costs_its_pages() {
     }
     storage.list(&context, &path("/nothing"), ListOptions::default()).await.unwrap_err();
     assert_eq!(server.requests(), counts([(ListObjects, 1)]));
+    // Nothing is listed behind the last key: whether the directory exists shows before it.
+    let behind_all = ListOptions::default().with_start_after(EntryKey::parse("/d/x").unwrap());
+    assert_eq!(storage.list(&context, &path("/d"), behind_all).await.unwrap().collect().await.unwrap(), []);
+    assert_eq!(server.requests(), counts([(ListObjects, 2)]));
+    server.create_bucket(BUCKET);
+    let empty = storage.list(&context, &path("/"), ListOptions::default()).await.unwrap();
+    assert_eq!((empty.collect().await.unwrap(), server.requests()), (vec![], counts([(ListObjects, 1)])));
 }
 
 #[tokio::test]
@@ -64,7 +81,7 @@ async fn a_listing_that_begins_late_costs_what_it_yields() {
     let Fixture { server, storage, context, .. } = Fixture::new().await;
     (0..3000).for_each(|number| server.put_object(BUCKET, &format!("d/a/{number:05}"), "x"));
     server.put_object(BUCKET, "d/b", "x");
-    let behind = driver_api::EntryKey::parse("/d/a/").unwrap();
+    let behind = EntryKey::parse("/d/a/").unwrap();
     let listing = storage.list(&context, &path("/d"), ListOptions::default().with_start_after(behind)).await.unwrap();
     assert_eq!(listing.collect().await.unwrap().len(), 1);
     assert_eq!(server.requests(), counts([(ListObjects, 1)]));
@@ -158,4 +175,66 @@ async fn a_session_costs_one_request_to_keep_and_one_to_resume() {
     let writer = storage.writer(&context, &file, WriteOptions::append()).await.unwrap();
     writer.commit(&context, CommitOptions::default()).await.unwrap();
     assert_eq!(server.requests(), counts([(GetObject, 1), (PutObject, 1), (DeleteObject, 1)]));
+}
+
+/// A writer that has sent what it can of `size` bytes.
+async fn writing(fixture: &Fixture, options: WriteOptions, size: usize) -> Writer {
+    let mut writer = fixture.storage.writer(&fixture.context, &path("/s/a"), options).await.unwrap();
+    let begin = writer.size() as usize;
+    for chunk in content(size)[begin..].chunks(MIB) {
+        writer.write(&fixture.context, bytes::Bytes::copy_from_slice(chunk)).await.unwrap();
+    }
+    writer
+}
+
+#[tokio::test]
+async fn a_close_over_what_may_be_kept_looks_for_it_first() {
+    let fixture = Fixture::new().await;
+    let requests = || fixture.requests();
+    writing(&fixture, WriteOptions::default(), 100).await.close(&fixture.context).await.unwrap();
+    assert_eq!(requests(), counts([(HeadObject, 1), (PutObject, 1)]));
+    // Another one supersedes it, with one part and a tail.
+    writing(&fixture, WriteOptions::default(), 6 * MIB).await.close(&fixture.context).await.unwrap();
+    let expected = [(CreateMultipartUpload, 1), (UploadPart, 1), (HeadObject, 1), (PutObject, 1)];
+    assert_eq!(requests(), counts(expected));
+    let pages = fixture.storage.unfinished(&fixture.context, &path("/s")).await.unwrap();
+    let sessions: Vec<_> = pages.try_concat().await.unwrap();
+    assert_eq!((sessions.len(), requests()), (1, counts([(HeadObject, 2), (ListObjects, 1)])));
+    let writer = writing(&fixture, WriteOptions::append(), 16 * MIB).await;
+    writer.commit(&fixture.context, CommitOptions::default()).await.unwrap();
+    // The part that was kept is not sent again.
+    let expected = [(GetObject, 1), (UploadPart, 3), (CompleteMultipartUpload, 1), (HeadObject, 1), (DeleteObject, 1)];
+    assert_eq!(requests(), counts(expected));
+}
+
+#[tokio::test]
+async fn what_is_given_up_costs_what_there_is_to_discard() {
+    let fixture = Fixture::new().await;
+    let (context, requests) = (&fixture.context, || fixture.requests());
+    let keep = async |size| {
+        writing(&fixture, WriteOptions::default(), size).await.close(context).await.unwrap();
+        requests();
+    };
+    writing(&fixture, WriteOptions::default(), 100).await.cancel(context).await.unwrap();
+    assert_eq!(requests(), counts([(HeadObject, 1)]));
+    writing(&fixture, WriteOptions::append(), 100).await.cancel(context).await.unwrap();
+    assert_eq!(requests(), counts([(GetObject, 1), (HeadObject, 1)]), "of opening it");
+    keep(6 * MIB).await;
+    writing(&fixture, WriteOptions::append(), 6 * MIB).await.cancel(context).await.unwrap();
+    assert_eq!(requests(), counts([(GetObject, 1), (AbortMultipartUpload, 1), (DeleteObject, 1)]));
+    for (size, expected) in [
+        (100, counts([(HeadObject, 1), (DeleteObject, 1)])),
+        (6 * MIB, counts([(HeadObject, 1), (AbortMultipartUpload, 1), (DeleteObject, 1)])),
+    ] {
+        keep(size).await;
+        fixture.storage.abandon(context, &path("/s/a")).await.unwrap();
+        assert_eq!(requests(), expected);
+    }
+    fixture.storage.abandon(context, &path("/s/a")).await.unwrap_err();
+    assert_eq!(requests(), counts([(HeadObject, 1), (ListObjects, 1)]));
+    // A tree that is nothing but a session with parts.
+    keep(6 * MIB).await;
+    fixture.storage.delete(context, &path("/s"), DeleteOptions::tree()).await.unwrap();
+    let expected = [(HeadObject, 3), (ListObjects, 3), (AbortMultipartUpload, 1), (DeleteObject, 1)];
+    assert_eq!(requests(), counts(expected));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::operation::Operation;
 
@@ -39,6 +40,10 @@ pub enum Fault {
     DoAndHang,
     /// Nothing is done, and a success comes whose body makes no sense.
     Garbage,
+    /// It is done, and the headers of the answer make no sense.
+    GarbageHeaders,
+    /// The connection breaks once this many bytes of the request's body have come, and nothing is done.
+    CutRequest(u64),
 }
 
 /// A fault, and the requests that it strikes: all, unless it is told which.
@@ -110,21 +115,34 @@ impl Injection {
 
 /// The injections of a server, the first that strikes being the one that counts.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<Vec<Injection>>);
+pub(crate) struct Faults {
+    injections: Mutex<Vec<Injection>>,
+    /// How many requests were struck since the injections were cleared.
+    struck: watch::Sender<u64>,
+}
 
 impl Faults {
     pub(crate) fn add(&self, injection: Injection) {
-        self.0.lock().push(injection);
+        self.injections.lock().push(injection);
     }
 
     pub(crate) fn clear(&self) {
-        self.0.lock().clear();
+        self.struck.send_replace(0);
+        self.injections.lock().clear();
     }
 
     pub(crate) fn strike(&self, operation: Operation, path: &str) -> Option<Fault> {
-        self.0.lock().iter_mut().find_map(|injection| {
+        let fault = self.injections.lock().iter_mut().find_map(|injection| {
             let strikes = injection.strikes(operation, path);
             strikes.then(|| injection.fault.clone())
-        })
+        })?;
+        self.struck.send_modify(|struck| *struck += 1);
+        Some(fault)
+    }
+
+    /// Waits until so many requests have been struck.
+    pub(crate) async fn struck(&self, requests: u64) {
+        // The sender is here, so that there is always one.
+        let _ = self.struck.subscribe().wait_for(|struck| *struck >= requests).await;
     }
 }

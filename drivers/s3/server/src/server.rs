@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -126,6 +126,11 @@ impl S3Server {
         self.wire.faults.add(injection);
     }
 
+    /// Waits until so many requests have been struck by injections, since these were cleared last.
+    pub async fn struck(&self, requests: u64) {
+        self.wire.faults.struck(requests).await;
+    }
+
     /// Lets nothing go wrong any more.
     pub fn clear_injections(&self) {
         self.wire.faults.clear();
@@ -234,8 +239,31 @@ impl Wire {
                 drain(request).await;
                 Ok(Response::new(Body::from(Bytes::from_static(b"\x00\xff this is no answer <"))))
             }
+            Fault::GarbageHeaders => Ok(with_senseless_headers(self.act(request).await?)),
+            Fault::CutRequest(length) => {
+                let (mut body, mut come) = (request.into_body(), 0);
+                while come < length
+                    && let Some(Ok(piece)) = body.next().await
+                {
+                    come += piece.len() as u64;
+                }
+                Err(broken())
+            }
         }
     }
+}
+
+/// The same answer with nothing in its headers that can be read, but for the length of its body.
+fn with_senseless_headers(mut response: HttpResponse) -> HttpResponse {
+    for (name, value) in response.headers_mut().iter_mut() {
+        // Bytes that no text has: a tag that is merely another one could be true.
+        if *name != CONTENT_LENGTH
+            && let Ok(senseless) = HeaderValue::from_bytes(b"\xff\xfe")
+        {
+            *value = senseless;
+        }
+    }
+    response
 }
 
 /// The region in the scope of a signature, where a request has one in its headers.

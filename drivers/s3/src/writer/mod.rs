@@ -151,7 +151,10 @@ impl S3Writer {
         self.send_full_parts().await?;
         if !self.parts.is_begun() {
             context.check()?;
-            return self.bucket.publish(&self.path, self.tail.pieces(), condition, &self.nonce).await;
+            let published =
+                self.bucket.publish(&self.path, self.tail.pieces(), condition, &self.nonce, self.tried).await;
+            self.tried |= published.as_ref().is_err_and(|error| error.retry() == Retry::MaybeApplied);
+            return published;
         }
         self.send_all().await?;
         let Some(upload) = self.parts.upload() else { return Err(not_begun()) };

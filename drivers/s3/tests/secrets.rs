@@ -1,0 +1,161 @@
+//! No error, no debug print and no line of a log shows a secret, whatever goes wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
+
+mod fixture;
+mod object_store;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use driver_api::{
+    CommitOptions, DeleteOptions, Error, GetOptions, ListOptions, PutOptions, ReadOptions, Result, Storage, UrlOptions,
+    WriteOptions,
+};
+use driver_s3::{Credentials, S3Driver, S3Options, Secret, Timeouts};
+use futures_util::TryStreamExt;
+use s3_server::{ACCESS_KEY, Fault, Injection, SECRET_KEY, ServerOptions};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::fixture::{BUCKET, Fixture, content, path};
+
+const WRONG_KEY: &str = "wrong-but-nobodys-business";
+const TOKEN: &str = "token-of-a-session-that-nobody-may-see";
+
+/// Writes down whatever is logged, at every level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::field::Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        *self.0.lock().unwrap() += &format!("{field}={value:?} ");
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // The server in this process logs what it is asked.
+        !metadata.target().starts_with("s3s")
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        span.record(&mut self.clone());
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Makes every call, and tells what it shows of what it is and of how it failed.
+async fn shown(fixture: &Fixture, storage: &Storage) -> Vec<String> {
+    let (context, file) = (&fixture.context, path("/a"));
+    let of = |outcome: Result<String>| match outcome {
+        Ok(shown) => shown,
+        Err(error) => told(&error),
+    };
+    let mut shown = vec![
+        format!("{storage:?}"),
+        of(storage.put(context, &file, content(10), PutOptions::default()).await.map(|info| format!("{info:?}"))),
+        of(storage.get(context, &file, GetOptions::default()).await.map(|(info, _)| format!("{info:?}"))),
+        of(storage.reader(context, &file, ReadOptions::default()).await.map(|reader| format!("{reader:?}"))),
+        of(storage.stat(context, &file).await.map(|entry| format!("{entry:?}"))),
+        of(storage.list(context, &path("/"), ListOptions::default()).await.map(|_| String::new())),
+        of(storage.move_to(context, &file, &path("/b")).await.map(|()| String::new())),
+        of(storage.delete(context, &file, DeleteOptions::tree()).await.map(|()| String::new())),
+        of(storage.delete_files(context, [file.clone()]).await.map(|left| format!("{left:?}"))),
+        of(storage.abandon(context, &file).await.map(|()| String::new())),
+        of(storage.writer(context, &file, WriteOptions::append()).await.map(|writer| format!("{writer:?}"))),
+    ];
+    match storage.unfinished(context, &path("/")).await {
+        Ok(pages) => shown.push(of(pages.try_concat().await.map(|sessions| format!("{sessions:?}")))),
+        Err(error) => shown.push(told(&error)),
+    }
+    let writer = storage.writer(context, &file, WriteOptions::default()).await.unwrap();
+    if let Err(failure) = writer.commit(context, CommitOptions::default()).await {
+        shown.push(format!("{failure} {failure:?} {}", told(&failure.error)));
+    }
+    shown
+}
+
+/// All that an error can show, its causes included.
+fn told(error: &Error) -> String {
+    let mut told = format!("{error} {error:?} {error:#?}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        told += &format!(" {error} {error:?}");
+        cause = error.source();
+    }
+    told
+}
+
+#[tokio::test]
+async fn nothing_shows_a_secret() {
+    let log = Log::default();
+    // Of this thread, on which the whole test runs.
+    let _logging = tracing::subscriber::set_default(log.clone());
+    let timeouts = Timeouts { answer: Duration::from_millis(100), ..Timeouts::default() };
+    let fixture = Fixture::with(ServerOptions::default(), |options| S3Options { timeouts, ..options }).await;
+    let right = fixture.options();
+    let key = |secret: &str, token: Option<&str>| Credentials::Key {
+        access_key: ACCESS_KEY.to_owned(),
+        secret_key: Secret::new(secret),
+        session_token: token.map(Secret::new),
+    };
+    let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let settings = [
+        right.clone(),
+        S3Options { credentials: key(WRONG_KEY, None), ..right.clone() },
+        S3Options { credentials: key(SECRET_KEY, Some(TOKEN)), ..right.clone() },
+        S3Options { endpoint: Some(format!("http://{unused}")), ..right.clone() },
+        S3Options { bucket: "missing".to_owned(), ..right.clone() },
+    ];
+    let faults = [
+        None,
+        Some(Fault::Refuse { status: 403, code: "SignatureDoesNotMatch" }),
+        Some(Fault::Refuse { status: 500, code: "InternalError" }),
+        Some(Fault::Break),
+        Some(Fault::CutBody(3)),
+        Some(Fault::Garbage),
+        Some(Fault::GarbageHeaders),
+        Some(Fault::Hang),
+    ];
+    let mut outputs = Vec::new();
+    for (options, fault) in settings.iter().flat_map(|options| faults.iter().map(move |fault| (options, fault))) {
+        fixture.server.clear_injections();
+        fixture.server.put_object(BUCKET, "a", content(10));
+        let driver = S3Driver::new(options.clone()).unwrap();
+        outputs.push(format!("{options:?} {driver:?}"));
+        if let Some(fault) = fault {
+            fixture.server.inject(Injection::new(fault.clone()));
+        }
+        outputs.extend(driver.check_connection().await.err().as_ref().map(told));
+        outputs.extend(driver.orphaned_uploads(Duration::ZERO).await.err().as_ref().map(told));
+        outputs.extend(shown(&fixture, &Storage::new(driver)).await);
+    }
+    // What signs is in the URL; what it signs with is not.
+    let url = fixture.storage.url_for(&fixture.context, &path("/a"), UrlOptions::default()).await.unwrap().unwrap();
+    outputs.push(url.to_string());
+    let logged = std::mem::take(&mut *log.0.lock().unwrap());
+    assert!(logged.contains("path="), "nothing was logged");
+    for output in outputs.iter().chain([&logged]) {
+        for secret in [SECRET_KEY, WRONG_KEY, TOKEN] {
+            let at = output.find(secret);
+            assert_eq!(at, None, "{secret} in an output of {} bytes", output.len());
+        }
+    }
+    let signed = outputs.iter().filter(|output| output.contains("Signature=")).count();
+    assert_eq!((signed, logged.contains("Signature=")), (1, false), "a signature is in more than the URL");
+}
