@@ -13,10 +13,10 @@ use crate::{Failure, Result};
 const SMALL: usize = 4 * 1024;
 /// The length of the chunks of a stream.
 const CHUNK: usize = 1024 * 1024;
-/// The number of chunks: a stream has 1 GiB.
-const CHUNKS: usize = 1024;
 /// The number of directories in a tree that is deleted.
 const PARTS: usize = 100;
+/// The file that is streamed out.
+const STREAMED: &str = "streamed/out";
 
 /// What is measured in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +26,13 @@ pub(crate) enum Work {
     /// Reading files of 4 KiB.
     Get { files: usize, reads: usize, tasks: usize },
     /// Asking for the size of files.
-    Stat { files: usize, asked: usize },
+    Stat { files: usize, asked: usize, tasks: usize },
     /// Listing a directory.
     List { entries: usize, times: usize },
-    /// Streaming 1 GiB in.
-    StreamIn,
-    /// Streaming 1 GiB out; `looked_at` has the consumer look at every byte, where else none would move.
-    StreamOut { looked_at: bool },
+    /// Streaming a file in.
+    StreamIn { mebibytes: usize },
+    /// Streaming a file out; `looked_at` has the consumer look at every byte, where else none would move.
+    StreamOut { mebibytes: usize, looked_at: bool },
     /// Deleting a directory with files in 100 directories.
     DeleteTree { files: usize },
 }
@@ -45,8 +45,12 @@ impl Work {
             Self::Get { reads, .. } => reads,
             Self::Stat { asked, .. } => asked,
             Self::List { times, .. } => times,
-            Self::StreamIn | Self::StreamOut { .. } | Self::DeleteTree { .. } => 1,
+            Self::StreamIn { .. } | Self::StreamOut { .. } | Self::DeleteTree { .. } => 1,
         }
+    }
+
+    pub(crate) fn streams(self) -> bool {
+        matches!(self, Self::StreamIn { .. } | Self::StreamOut { .. })
     }
 }
 
@@ -139,9 +143,9 @@ impl<S: Subject> Entrant<S> {
         Ok(begun.elapsed())
     }
 
-    async fn stat_round(&self, asked: usize) -> Result<Duration> {
+    async fn stat_round(&self, asked: usize, tasks: usize) -> Result<Duration> {
         let paths = self.paths.clone();
-        self.shared_among(1, asked, move |subject, at| {
+        self.shared_among(tasks, asked, move |subject, at| {
             let paths = paths.clone();
             async move { expect(subject.stat(&paths[at % paths.len()]).await?, SMALL as u64) }
         })
@@ -157,13 +161,13 @@ impl<S: Subject> Entrant<S> {
         Ok(begun.elapsed())
     }
 
-    async fn stream_in_round(&self) -> Result<Duration> {
+    async fn stream_in_round(&self, mebibytes: usize) -> Result<Duration> {
         let name = format!("{}-streamed", self.name);
         let (path, chunk) = (self.subject.path(&name)?, content(CHUNK));
         let begun = Instant::now();
-        self.subject.write_stream(&path, chunk, CHUNKS).await?;
+        self.subject.write_stream(&path, chunk, mebibytes).await?;
         let took = begun.elapsed();
-        expect(self.subject.stat(&path).await?, (CHUNK * CHUNKS) as u64)?;
+        expect(self.subject.stat(&path).await?, (CHUNK * mebibytes) as u64)?;
         match self.subject.root() {
             Some(root) => std::fs::remove_file(root.join(name))?,
             None => self.subject.put(&path, Bytes::new()).await?,
@@ -171,23 +175,40 @@ impl<S: Subject> Entrant<S> {
         Ok(took)
     }
 
-    async fn stream_out_round(&self, looked_at: bool) -> Result<Duration> {
-        let path = self.subject.path("streamed/out")?;
+    async fn make_stream(&self, mebibytes: usize) -> Result<()> {
+        let path = self.subject.path(STREAMED)?;
+        let is_there = match self.subject.root() {
+            Some(root) => root.join(STREAMED).exists(),
+            None => self.subject.is_service() && self.subject.stat(&path).await.is_ok(),
+        };
+        if is_there { Ok(()) } else { self.subject.write_stream(&path, content(CHUNK), mebibytes).await }
+    }
+
+    async fn stream_out_round(&self, mebibytes: usize, looked_at: bool) -> Result<Duration> {
+        let path = self.subject.path(STREAMED)?;
         let begun = Instant::now();
         let length = self.subject.read_stream(&path, if looked_at { look_at } else { pass_by }).await?;
         let took = begun.elapsed();
-        expect(length, (CHUNK * CHUNKS) as u64)?;
+        expect(length, (CHUNK * mebibytes) as u64)?;
         Ok(took)
     }
 
     /// What the rounds delete is made before the first of them: ext4 does not use an inode again soon after it was freed, and
-    /// spends more time on looking for others than all the rest takes.
+    /// spends more time on looking for others than all the rest takes. In a service it is made round by round, because an
+    /// emulator gets slower with all that it has.
     async fn make_trees(&self, last: usize, files: usize) -> Result<()> {
-        for number in 0..=last {
-            for part in 0..PARTS {
-                let directory = format!("{}/part-{part:02}", self.tree(number));
-                fill(&self.subject, &directory, files / PARTS, &content(16)).await?;
+        if !self.subject.is_service() {
+            for number in 0..=last {
+                self.make_tree(number, files).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn make_tree(&self, number: usize, files: usize) -> Result<()> {
+        for part in 0..PARTS {
+            let directory = format!("{}/part-{part:02}", self.tree(number));
+            fill(&self.subject, &directory, files / PARTS, &content(16)).await?;
         }
         Ok(())
     }
@@ -196,7 +217,10 @@ impl<S: Subject> Entrant<S> {
         format!("{}-{number:03}", self.name)
     }
 
-    async fn delete_round(&self, number: usize) -> Result<Duration> {
+    async fn delete_round(&self, number: usize, files: usize) -> Result<Duration> {
+        if self.subject.is_service() {
+            self.make_tree(number, files).await?;
+        }
         let directory = self.subject.directory(&self.tree(number))?;
         let begun = Instant::now();
         self.subject.delete_tree(&directory).await?;
@@ -215,15 +239,8 @@ impl<S: Subject> Contestant for Entrant<S> {
                 Work::DeleteTree { files } => self.make_trees(last, files).await,
                 Work::Get { files, .. } | Work::Stat { files, .. } => self.make_files(files).await,
                 Work::List { entries, .. } => fill(&self.subject, "files", entries, &content(16)).await,
-                Work::StreamOut { .. } => {
-                    let shared = self.subject.root().map(|root| root.join("streamed/out"));
-                    if shared.is_some_and(|path| path.exists()) {
-                        return Ok(());
-                    }
-                    let path = self.subject.path("streamed/out")?;
-                    self.subject.write_stream(&path, content(CHUNK), CHUNKS).await
-                }
-                Work::Put { .. } | Work::StreamIn => Ok(()),
+                Work::StreamOut { mebibytes, .. } => self.make_stream(mebibytes).await,
+                Work::Put { .. } | Work::StreamIn { .. } => Ok(()),
             }
         })
     }
@@ -233,11 +250,11 @@ impl<S: Subject> Contestant for Entrant<S> {
             match self.work {
                 Work::Put { files, tasks } => self.put_round(number, files, tasks).await,
                 Work::Get { reads, tasks, .. } => self.get_round(reads, tasks).await,
-                Work::Stat { asked, .. } => self.stat_round(asked).await,
+                Work::Stat { asked, tasks, .. } => self.stat_round(asked, tasks).await,
                 Work::List { entries, times } => self.list_round(entries, times).await,
-                Work::StreamIn => self.stream_in_round().await,
-                Work::StreamOut { looked_at } => self.stream_out_round(looked_at).await,
-                Work::DeleteTree { .. } => self.delete_round(number).await,
+                Work::StreamIn { mebibytes } => self.stream_in_round(mebibytes).await,
+                Work::StreamOut { mebibytes, looked_at } => self.stream_out_round(mebibytes, looked_at).await,
+                Work::DeleteTree { files } => self.delete_round(number, files).await,
             }
         })
     }

@@ -1,5 +1,7 @@
-//! Measures the drivers side by side with other storage crates and with raw system calls: in one process, in turns.
+//! Measures the drivers side by side with other storage crates, and with raw system calls or a service's own client: in one
+//! process, in turns.
 
+mod azure_sdk;
 mod contest;
 mod memory;
 mod object_store_store;
@@ -8,17 +10,19 @@ mod ours;
 mod raw;
 mod report;
 mod rows;
+mod s3_sdk;
 mod scale;
+mod services;
 mod statistics;
 mod subject;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::report::{Comparison, Measured, MeasuredRow, Report};
-use crate::rows::{Row, rows};
+use crate::rows::{Extent, Row, Suite, rows};
 use crate::statistics::median;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -27,15 +31,23 @@ type Result<T, E = Failure> = std::result::Result<T, E>;
 /// Threads of the runtime on which everything runs.
 const WORKERS: usize = 2;
 
-/// Measures the drivers side by side with other storage crates and with raw system calls.
+/// Measures the drivers side by side with other storage crates, and with raw system calls or a service's own client.
 ///
 /// Ends with 1 where a row is behind its limit: the whole interval of its ratio is above it.
 #[derive(Debug, Parser)]
 struct Arguments {
+    /// What is measured.
+    suite: Suite,
     /// How many rounds each row has; rows whose rounds take seconds have fewer.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(3..))]
     rounds: u16,
-    /// Only the rows whose name contains this. May be repeated.
+    /// How many rounds those rows have whose rounds take seconds; 7 on this machine and 5 on a service where none is given.
+    #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u16).range(3..))]
+    few: Option<u16>,
+    /// The size of streams, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
+    size: u16,
+    /// Only the row of this name, or else those whose name contains this. May be repeated.
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
     /// Where the files of the filesystem rows are made, and removed again; a temporary directory where none is given.
@@ -47,12 +59,23 @@ struct Arguments {
     /// Measure the memory of one contestant in one row, and nothing else.
     #[arg(long, hide = true)]
     memory_of: Option<String>,
+    /// The directory of a service that everything is made below; a new one where none is given.
+    #[arg(long, hide = true)]
+    root: Option<String>,
+}
+
+impl Arguments {
+    fn extent(&self) -> Extent {
+        Extent { few: self.few.map(usize::from), mebibytes: usize::from(self.size) }
+    }
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let chosen = |row: &Row| arguments.only.is_empty() || arguments.only.iter().any(|part| row.name.contains(part));
-    let rows: Vec<_> = rows().into_iter().filter(chosen).collect();
+    // Only a provider that is there already is an error, and then there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let root = arguments.root.clone().unwrap_or_else(|| format!("benchmark-{:016x}", fastrand::u64(..)));
+    let rows = chosen(rows(arguments.suite, arguments.extent(), &root)?, &arguments.only);
     if rows.is_empty() {
         return Err("no row has such a name".into());
     }
@@ -61,9 +84,16 @@ fn main() -> Result<ExitCode> {
     runtime.block_on(async {
         match &arguments.memory_of {
             Some(contestant) => answer_memory(&rows, contestant, &parent).await,
-            None => run(&arguments, &rows, &parent).await,
+            None => run(&arguments, &rows, &root, &parent).await,
         }
     })
+}
+
+fn chosen(rows: Vec<Row>, only: &[String]) -> Vec<Row> {
+    let is_name = |part: &String| rows.iter().any(|row| row.name == *part);
+    let (names, parts): (Vec<_>, Vec<_>) = only.iter().partition(|part| is_name(part));
+    let is_chosen = |row: &Row| names.contains(&&row.name) || parts.iter().any(|part| row.name.contains(*part));
+    rows.into_iter().filter(|row| only.is_empty() || is_chosen(row)).collect()
 }
 
 async fn answer_memory(rows: &[Row], contestant: &str, parent: &Path) -> Result<ExitCode> {
@@ -73,17 +103,24 @@ async fn answer_memory(rows: &[Row], contestant: &str, parent: &Path) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(arguments: &Arguments, rows: &[Row], parent: &Path) -> Result<ExitCode> {
+async fn run(arguments: &Arguments, rows: &[Row], root: &str, parent: &Path) -> Result<ExitCode> {
     let processors = std::thread::available_parallelism()?.get();
-    println!("{processors} processors, {WORKERS} workers; files below {}", parent.display());
-    println!(
-        "filesystem rows: ours with durability `process`; opendal syncs every file it writes, and cannot be told not to\n"
-    );
+    print!("{processors} processors, {WORKERS} workers; ");
+    match arguments.suite {
+        Suite::Drivers => println!(
+            "files below {}\nfilesystem rows: ours with durability `process`; opendal syncs every file it writes, and \
+             cannot be told not to\n",
+            parent.display()
+        ),
+        Suite::S3 | Suite::Azure => println!("objects below {root}/, and the service on the same processors\n"),
+    }
     // Removed at the end and not between the rows, because of what freed inodes cost whoever makes the next files.
     let scratch = scratch(parent)?;
     let mut report = Report { processors, rows: Vec::new() };
     for row in rows {
-        let measured = measure(row, usize::from(arguments.rounds), scratch.path()).await?;
+        let measured = measure(row, arguments, root, scratch.path()).await;
+        row.clear().await?;
+        let measured = measured?;
         println!("{measured}");
         report.rows.push(measured);
     }
@@ -100,9 +137,9 @@ async fn run(arguments: &Arguments, rows: &[Row], parent: &Path) -> Result<ExitC
 }
 
 /// Runs a row: a round of each in turn, another first each time, so that none always follows the same one.
-async fn measure(row: &Row, rounds: usize, parent: &Path) -> Result<MeasuredRow> {
-    let rounds = rounds.min(row.most_rounds);
-    let mut contestants = row.contestants(&parent.join(row.name.replace(' ', "-")))?;
+async fn measure(row: &Row, arguments: &Arguments, root: &str, parent: &Path) -> Result<MeasuredRow> {
+    let rounds = usize::from(arguments.rounds).min(row.most_rounds);
+    let mut contestants = row.contestants(&parent.join(row.directory_name()))?;
     for contestant in &mut contestants {
         contestant.prepare(rounds).await.map_err(|error| format!("{}: {}: {error}", row.name, contestant.name()))?;
     }
@@ -121,9 +158,10 @@ async fn measure(row: &Row, rounds: usize, parent: &Path) -> Result<MeasuredRow>
     }
     let names: Vec<_> = contestants.iter().map(|contestant| contestant.name()).collect();
     drop(contestants);
+    let suite = suite_arguments(arguments, root);
     let peaks: Vec<_> = names
         .iter()
-        .map(|name| row.streams().then(|| memory::peak_of(row, name, parent)).transpose())
+        .map(|name| row.streams().then(|| memory::peak_of(row, name, &suite, parent)).transpose())
         .collect::<Result<_>>()?;
     let limits = std::iter::once(None).chain(row.limits.iter().copied().map(Some));
     let measured =
@@ -139,7 +177,15 @@ async fn measure(row: &Row, rounds: usize, parent: &Path) -> Result<MeasuredRow>
         rounds,
         operations_per_round: row.operations(),
         contestants: measured.collect(),
+        most_bytes: row.most_bytes,
     })
+}
+
+/// What another process needs to find the rows of this run.
+fn suite_arguments(arguments: &Arguments, root: &str) -> Vec<String> {
+    let suite = arguments.suite.to_possible_value().map(|value| value.get_name().to_owned());
+    let extent = ["--size".to_owned(), arguments.size.to_string(), "--root".to_owned(), root.to_owned()];
+    suite.into_iter().chain(extent).collect()
 }
 
 fn scratch(parent: &Path) -> Result<tempfile::TempDir> {

@@ -10,9 +10,10 @@ use crate::rows::Row;
 /// The name of the argument by which the process knows that it is such a one.
 pub(crate) const ARGUMENT: &str = "--memory-of";
 
-/// The most memory above idle, in bytes, that `contestant` takes for a round of `row`.
-pub(crate) fn peak_of(row: &Row, contestant: &str, directory: &Path) -> Result<u64> {
+/// The most memory above idle, in bytes, that `contestant` takes for a round of `row`; `suite` is what finds the row.
+pub(crate) fn peak_of(row: &Row, contestant: &str, suite: &[String], directory: &Path) -> Result<u64> {
     let output = Command::new(std::env::current_exe()?)
+        .args(suite)
         .args(["--only", &row.name, ARGUMENT, contestant, "--dir"])
         .arg(directory)
         .output()?;

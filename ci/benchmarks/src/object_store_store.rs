@@ -3,40 +3,86 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, WriteMultipart};
 
 use crate::Result;
-use crate::subject::{Consume, Subject};
+use crate::services::{AzureService, S3Service};
+use crate::subject::{Consume, DELETES_AT_ONCE, PART, PARTS_AT_ONCE, Subject};
 
-/// How many parts of a stream it may have under way.
-const PARTS_AT_ONCE: usize = 4;
+/// The size of the parts of a stream into memory and files.
+const CHUNK: usize = 1024 * 1024;
 
 pub(crate) struct ObjectStoreCrate<T> {
     store: T,
     root: Option<PathBuf>,
+    /// The directory of the service in which everything is; none elsewhere.
+    service_directory: Option<String>,
+    /// Whether it deletes by its batches. Azurite resets the connection of one when there are many.
+    batches: bool,
 }
 
 impl ObjectStoreCrate<InMemory> {
     pub(crate) fn memory() -> Self {
-        Self { store: InMemory::new(), root: None }
+        Self { store: InMemory::new(), root: None, service_directory: None, batches: true }
     }
 }
 
 impl ObjectStoreCrate<LocalFileSystem> {
     pub(crate) fn filesystem(root: &std::path::Path) -> Result<Self> {
-        Ok(Self { store: LocalFileSystem::new_with_prefix(root)?, root: Some(root.to_owned()) })
+        let store = LocalFileSystem::new_with_prefix(root)?;
+        Ok(Self { store, root: Some(root.to_owned()), service_directory: None, batches: true })
     }
+}
+
+impl ObjectStoreCrate<AmazonS3> {
+    /// Without sums of payloads in signatures, which the others leave out of parts, too.
+    pub(crate) fn s3(service: &S3Service, directory: &str) -> Result<Self> {
+        let store = AmazonS3Builder::new()
+            .with_endpoint(&service.endpoint)
+            .with_region(&service.region)
+            .with_bucket_name(&service.bucket)
+            .with_access_key_id(&service.access_key)
+            .with_secret_access_key(&service.secret_key)
+            .with_client_options(client_options())
+            .with_unsigned_payload(true)
+            .build()?;
+        Ok(Self { store, root: None, service_directory: Some(directory.to_owned()), batches: true })
+    }
+}
+
+impl ObjectStoreCrate<MicrosoftAzure> {
+    /// The emulator's own setting takes its URL from a variable; the endpoint has the account in its path all the same.
+    pub(crate) fn azure(service: &AzureService, directory: &str) -> Result<Self> {
+        let store = MicrosoftAzureBuilder::new()
+            .with_endpoint(service.endpoint.clone())
+            .with_account(&service.account)
+            .with_access_key(&service.key)
+            .with_container_name(&service.container)
+            .with_client_options(client_options())
+            .build()?;
+        Ok(Self { store, root: None, service_directory: Some(directory.to_owned()), batches: false })
+    }
+}
+
+/// Without the limit of half a minute for a whole request, which an emulator can need for a batch or a stream.
+fn client_options() -> ClientOptions {
+    ClientOptions::new().with_allow_http(true).with_timeout_disabled()
 }
 
 impl<T: ObjectStore> Subject for ObjectStoreCrate<T> {
     type Path = Path;
 
     fn path(&self, relative: &str) -> Result<Path> {
-        Ok(Path::parse(relative)?)
+        Ok(match &self.service_directory {
+            Some(directory) => Path::parse(format!("{directory}/{relative}"))?,
+            None => Path::parse(relative)?,
+        })
     }
 
     async fn put(&self, path: &Path, content: Bytes) -> Result<()> {
@@ -57,7 +103,8 @@ impl<T: ObjectStore> Subject for ObjectStoreCrate<T> {
     }
 
     async fn write_stream(&self, path: &Path, chunk: Bytes, count: usize) -> Result<()> {
-        let mut upload = WriteMultipart::new_with_chunk_size(self.store.put_multipart(path).await?, chunk.len());
+        let part = if self.is_service() { PART } else { CHUNK };
+        let mut upload = WriteMultipart::new_with_chunk_size(self.store.put_multipart(path).await?, part);
         for _ in 0..count {
             upload.wait_for_capacity(PARTS_AT_ONCE).await?;
             upload.put(chunk.clone());
@@ -79,7 +126,12 @@ impl<T: ObjectStore> Subject for ObjectStoreCrate<T> {
     /// It has no such call; its documentation puts these two together.
     async fn delete_tree(&self, directory: &Path) -> Result<()> {
         let paths: Vec<_> = self.store.list(Some(directory)).map_ok(|object| object.location).try_collect().await?;
-        let paths = futures_util::stream::iter(paths.into_iter().map(Ok));
+        if !self.batches {
+            let deletes = paths.iter().map(|path| self.store.delete(path));
+            let deleted = stream::iter(deletes.collect::<Vec<_>>()).buffer_unordered(DELETES_AT_ONCE);
+            return Ok(deleted.try_collect().await?);
+        }
+        let paths = stream::iter(paths.into_iter().map(Ok));
         let deleted = self.store.delete_stream(Box::pin(paths));
         deleted.try_for_each(|_| std::future::ready(Ok(()))).await?;
         Ok(())
@@ -87,5 +139,9 @@ impl<T: ObjectStore> Subject for ObjectStoreCrate<T> {
 
     fn root(&self) -> Option<&PathBuf> {
         self.root.as_ref()
+    }
+
+    fn is_service(&self) -> bool {
+        self.service_directory.is_some()
     }
 }

@@ -4,29 +4,63 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use opendal::{Operator, services};
+use opendal::layers::RetryLayer;
+use opendal::{HttpTransporter, Operator, services};
+use opendal_http_transport_reqwest::ReqwestTransport;
 
 use crate::Result;
-use crate::subject::{Consume, Subject};
+use crate::services::{AzureService, S3Service};
+use crate::subject::{Consume, PART, PARTS_AT_ONCE, Subject};
 
-/// The size of the pieces in which it is asked to stream out.
+/// The size of the pieces in which it is asked to stream out of memory and files. A service streams as it likes, in one
+/// answer.
 const CHUNK: usize = 1024 * 1024;
 
 pub(crate) struct Opendal {
     operator: Operator,
     root: Option<PathBuf>,
+    is_service: bool,
 }
 
 impl Opendal {
     pub(crate) fn memory() -> Result<Self> {
-        Ok(Self { operator: Operator::new(services::Memory::default())?, root: None })
+        Ok(Self { operator: Operator::new(services::Memory::default())?, root: None, is_service: false })
     }
 
     /// With a directory for temporary files, without which its writes are not atomic.
     pub(crate) fn filesystem(root: &Path, staging: &Path) -> Result<Self> {
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or("the directory's name is not UTF-8");
         let service = services::Fs::default().root(&text(root)?).atomic_write_dir(&text(staging)?);
-        Ok(Self { operator: Operator::new(service)?, root: Some(root.to_owned()) })
+        Ok(Self { operator: Operator::new(service)?, root: Some(root.to_owned()), is_service: false })
+    }
+
+    pub(crate) fn s3(service: &S3Service, directory: &str) -> Result<Self> {
+        let service = services::S3::default()
+            .endpoint(&service.endpoint)
+            .region(&service.region)
+            .bucket(&service.bucket)
+            .access_key_id(&service.access_key)
+            .secret_access_key(&service.secret_key)
+            .disable_config_load()
+            .root(&format!("/{directory}"));
+        Self::service(Operator::new(service)?)
+    }
+
+    pub(crate) fn azure(service: &AzureService, directory: &str) -> Result<Self> {
+        let service = services::Azblob::default()
+            .endpoint(&service.endpoint)
+            .container(&service.container)
+            .account_name(&service.account)
+            .account_key(&service.key)
+            .root(&format!("/{directory}"));
+        Self::service(Operator::new(service)?)
+    }
+
+    /// Repeats what fails for the moment, as the clients of services do by themselves.
+    fn service(operator: Operator) -> Result<Self> {
+        // The crate installs none with this choice of TLS. The first that is installed stays.
+        HttpTransporter::install_default(ReqwestTransport::default());
+        Ok(Self { operator: operator.layer(RetryLayer::new()), root: None, is_service: true })
     }
 }
 
@@ -60,7 +94,9 @@ impl Subject for Opendal {
     }
 
     async fn write_stream(&self, path: &String, chunk: Bytes, count: usize) -> Result<()> {
-        let mut writer = self.operator.writer(path).await?;
+        let writer = self.operator.writer_with(path);
+        let mut writer =
+            if self.is_service { writer.chunk(PART).concurrent(PARTS_AT_ONCE).await? } else { writer.await? };
         for _ in 0..count {
             writer.write(chunk.clone()).await?;
         }
@@ -69,7 +105,8 @@ impl Subject for Opendal {
     }
 
     async fn read_stream(&self, path: &String, consume: Consume) -> Result<u64> {
-        let reader = self.operator.reader_with(path).chunk(CHUNK).await?;
+        let reader = self.operator.reader_with(path);
+        let reader = if self.is_service { reader.await? } else { reader.chunk(CHUNK).await? };
         let mut stream = reader.into_bytes_stream(..).await?;
         let mut length = 0;
         while let Some(chunk) = stream.try_next().await? {
@@ -85,5 +122,9 @@ impl Subject for Opendal {
 
     fn root(&self) -> Option<&PathBuf> {
         self.root.as_ref()
+    }
+
+    fn is_service(&self) -> bool {
+        self.is_service
     }
 }

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use driver_api::{
     CommitOptions, Context, DeleteOptions, EntryKey, Error, GetOptions, ListOptions, PutOptions, ReadOptions, Storage,
-    StoragePath, WriteOptions,
+    StorageDriver, StoragePath, WriteOptions, layers,
 };
+use driver_azure::{AzureDriver, AzureOptions};
 use driver_filesystem::{FilesystemDriver, FilesystemDurability, FilesystemOptions};
 use driver_inmemory::{MemoryDriver, MemoryOptions};
+use driver_s3::{S3Driver, S3Options};
 
 use crate::Result;
+use crate::services::{AzureService, S3Service};
 use crate::subject::{Consume, Subject};
 
 const CONTEXT: Context = Context::background();
@@ -19,18 +22,57 @@ const CONTEXT: Context = Context::background();
 pub(crate) struct Ours {
     storage: Storage,
     root: Option<PathBuf>,
+    is_service: bool,
 }
 
 impl Ours {
     pub(crate) fn memory() -> Self {
-        Self { storage: Storage::new(MemoryDriver::new(MemoryOptions::default())), root: None }
+        Self { storage: Storage::new(MemoryDriver::new(MemoryOptions::default())), root: None, is_service: false }
     }
 
     /// With durability `process`: what the others offer, but for opendal, which syncs each file and no directory.
     pub(crate) fn filesystem(root: &Path) -> Result<Self> {
         let mut options = FilesystemOptions::new(root);
         options.durability = FilesystemDurability::Process;
-        Ok(Self { storage: Storage::new(FilesystemDriver::new(options)?), root: Some(root.to_owned()) })
+        let storage = Storage::new(FilesystemDriver::new(options)?);
+        Ok(Self { storage, root: Some(root.to_owned()), is_service: false })
+    }
+
+    pub(crate) fn s3(service: &S3Service, directory: &str) -> Result<Self> {
+        let options = S3Options {
+            region: Some(service.region.clone()),
+            endpoint: Some(service.endpoint.clone()),
+            path_style: true,
+            credentials: driver_s3::Credentials::Key {
+                access_key: service.access_key.clone(),
+                secret_key: driver_s3::Secret::new(&*service.secret_key),
+                session_token: None,
+            },
+            root: directory.to_owned(),
+            ..S3Options::new(&*service.bucket)
+        };
+        Ok(Self::service(S3Driver::new(options)?))
+    }
+
+    pub(crate) fn azure(service: &AzureService, directory: &str) -> Result<Self> {
+        let key = driver_azure::Credentials::SharedKey(driver_azure::Secret::new(&*service.key));
+        let mut options = AzureOptions::new(&*service.account, &*service.container, key);
+        options.service_url = Some(driver_api::Url::parse(&service.endpoint)?);
+        options.root = StoragePath::parse(&format!("/{directory}"))?;
+        Ok(Self::service(AzureDriver::new(&options)?))
+    }
+
+    /// Repeats what fails for the moment, as the clients of services do by themselves.
+    fn service(driver: impl StorageDriver + 'static) -> Self {
+        Self { storage: Storage::new(driver).layered(layers::Retry::default()), root: None, is_service: true }
+    }
+
+    /// Deletes a directory, if there is one.
+    pub(crate) async fn clear(&self, directory: &str) -> Result<()> {
+        match self.storage.delete(&CONTEXT, &self.path(directory)?, DeleteOptions::tree()).await {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the first page behind `start`.
@@ -91,5 +133,9 @@ impl Subject for Ours {
 
     fn root(&self) -> Option<&PathBuf> {
         self.root.as_ref()
+    }
+
+    fn is_service(&self) -> bool {
+        self.is_service
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct MeasuredRow {
     pub(crate) rounds: usize,
     pub(crate) operations_per_round: usize,
     pub(crate) contestants: Vec<Measured>,
+    /// The most memory above idle that ours may take.
+    pub(crate) most_bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,10 +73,17 @@ impl Comparison {
 }
 
 impl Report {
-    /// The rows in which ours is behind.
+    /// The rows in which ours is behind, or takes too much memory.
     pub(crate) fn behind(&self) -> impl Iterator<Item = &MeasuredRow> {
         let lost = |measured: &Measured| measured.comparison.as_ref().is_some_and(|c| c.verdict == Verdict::Behind);
-        self.rows.iter().filter(move |row| row.contestants.iter().any(lost))
+        self.rows.iter().filter(move |row| row.takes_too_much_memory() || row.contestants.iter().any(lost))
+    }
+}
+
+impl MeasuredRow {
+    fn takes_too_much_memory(&self) -> bool {
+        let taken = self.contestants.first().and_then(|ours| ours.peak_bytes);
+        taken.zip(self.most_bytes).is_some_and(|(taken, most)| taken > most)
     }
 }
 
@@ -98,6 +107,9 @@ impl fmt::Display for MeasuredRow {
                 write!(f, "   peak {:.1} MiB", bytes as f64 / (1024.0 * 1024.0))?;
             }
             writeln!(f)?;
+        }
+        if self.takes_too_much_memory() {
+            writeln!(f, "  ours takes MORE MEMORY than the row allows")?;
         }
         Ok(())
     }
@@ -127,5 +139,22 @@ mod tests {
         assert_eq!(verdict(1.0, 2.0), Verdict::Ahead);
         assert_eq!(verdict(2.0, 1.0), Verdict::Behind);
         assert_eq!(verdict(1.0, 1.0), Verdict::Within);
+    }
+
+    #[test]
+    fn too_much_memory_is_behind_too() {
+        let row = |peak_bytes| {
+            let ours = Measured {
+                name: "ours",
+                seconds: vec![1.0],
+                nanoseconds_per_operation: 1e9,
+                peak_bytes: Some(peak_bytes),
+                comparison: None,
+            };
+            let name = "stream".to_owned();
+            MeasuredRow { name, rounds: 1, operations_per_round: 1, contestants: vec![ours], most_bytes: Some(100) }
+        };
+        let behind = |peak_bytes| Report { processors: 1, rows: vec![row(peak_bytes)] }.behind().count();
+        assert_eq!((behind(100), behind(101)), (0, 1));
     }
 }

@@ -5,8 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Result;
+
+/// The size of the parts in which a stream goes into a service, where the crate leaves that to its user.
+pub(crate) const PART: usize = 8 * 1024 * 1024;
+/// How many parts of a stream are under way at once.
+pub(crate) const PARTS_AT_ONCE: usize = 4;
+/// How many deletes are under way at once, where the crate leaves that to its user.
+pub(crate) const DELETES_AT_ONCE: usize = 16;
+/// How many files are made at once in a service, where most of the time goes into waiting.
+const MADE_AT_ONCE: usize = 16;
 
 /// What is done with every piece that a stream yields.
 pub(crate) type Consume = fn(&[u8]);
@@ -48,6 +58,11 @@ pub(crate) trait Subject: Send + Sync + Sized + 'static {
     /// Where the files are, for stores that keep them in the file system in the obvious way: then rows are filled without
     /// the store, and several stores share what they only read.
     fn root(&self) -> Option<&PathBuf>;
+
+    /// Whether a service has the files: then a row is filled once, for all that take turns on the service.
+    fn is_service(&self) -> bool {
+        false
+    }
 }
 
 /// The names of the files in a directory that is filled for a row.
@@ -58,10 +73,17 @@ pub(crate) fn file_names(directory: &str, count: usize) -> impl Iterator<Item = 
 /// Makes `count` files in `directory`, past the clock.
 pub(crate) async fn fill<S: Subject>(subject: &Arc<S>, directory: &str, count: usize, content: &Bytes) -> Result<()> {
     let Some(root) = subject.root() else {
-        for name in file_names(directory, count) {
-            subject.put(&subject.path(&name)?, content.clone()).await?;
+        let at_once = if subject.is_service() { MADE_AT_ONCE } else { 1 };
+        if subject.is_service()
+            && let Some(last) = file_names(directory, count).last()
+            && subject.stat(&subject.path(&last)?).await.is_ok()
+        {
+            return Ok(());
         }
-        return Ok(());
+        let made = stream::iter(file_names(directory, count))
+            .map(|name| async move { subject.put(&subject.path(&name)?, content.clone()).await })
+            .buffer_unordered(at_once);
+        return made.try_collect().await;
     };
     let path = root.join(directory);
     if path.exists() {
