@@ -10,22 +10,15 @@ use s3_server::{Fault, Operation};
 use crate::fixture::bench::S3Bench;
 use crate::fixture::{Fixture, content, path};
 use crate::object_store::drill::{Bench, drills};
-use crate::object_store::writers::{Ending, Size, Then, Writing};
+use crate::object_store::writers::drill_writers;
+
+drill_writers!(S3Bench);
 
 drills! { S3Bench:
     small_commit_and_again => Writing::new(Size::Small, Ending::commit(), Then::Again);
     small_commit_or_cancel => Writing::new(Size::Small, Ending::commit(), Then::Cancel);
-    small_commit_if_absent_and_again => Writing::new(Size::Small, Ending::commit_if_absent(), Then::Again);
-    small_commit_elsewhere => Writing::new(Size::Small, Ending::commit_elsewhere(), Then::Again);
-    commit_in_parts_or_cancel => Writing::new(Size::Large, Ending::commit(), Then::Cancel);
-    commit_in_parts_if_absent_and_again => Writing::new(Size::Large, Ending::commit_if_absent(), Then::Again);
-    commit_of_a_session => Writing::new(Size::Large, Ending::commit(), Then::Again).of_a_session();
-    commit_over_a_session => Writing::new(Size::Small, Ending::commit(), Then::Again).over_a_session();
-    close_of_parts => Writing::new(Size::Kept, Ending::Close, Then::Again);
     close_over_a_session => Writing::new(Size::Small, Ending::Close, Then::Again).over_a_session();
-    close_of_a_session => Writing::new(Size::Large, Ending::Close, Then::Again).of_a_session();
     cancel_of_parts => Writing::new(Size::Large, Ending::Cancel, Then::Again);
-    cancel_of_a_session => Writing::new(Size::Large, Ending::Cancel, Then::Again).of_a_session();
 }
 
 #[tokio::test]

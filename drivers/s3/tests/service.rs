@@ -12,7 +12,7 @@ use driver_api::{
 };
 use driver_s3::{Acl, Credentials, Encryption, S3Driver, S3Options, Secret};
 use futures_util::TryStreamExt;
-use s3_server::{ACCESS_KEY, Fault, Injection, S3Server, SECRET_KEY, ServerOptions};
+use s3_server::{ACCESS_KEY, Fault, Injection, Operation, S3Server, SECRET_KEY, ServerOptions};
 
 use crate::fixture::{BUCKET, Fixture, MIB, content, options, path};
 
@@ -227,6 +227,23 @@ async fn a_commit_that_somebody_else_has_ended_is_a_conflict() {
     fixture.storage.put(context, &file, content(5), PutOptions::default()).await.unwrap();
     let failure = two.commit(context, CommitOptions::default()).await.unwrap_err();
     assert_eq!(failure.error.kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_one_copy_is_moved_in_parts_that_are_not() {
+    const LARGEST: usize = 6 * MIB;
+    let small = ServerOptions { copy_maximum: LARGEST as u64, ..ServerOptions::default() };
+    let limits = |options| S3Options { copy_threshold: LARGEST as u64, copy_part_size: LARGEST as u64, ..options };
+    let fixture = Fixture::with(small, limits).await;
+    let (storage, context) = (&fixture.storage, &fixture.context);
+    for size in [LARGEST, LARGEST + 1, 2 * LARGEST, 4 * LARGEST + 1] {
+        fixture.server.put_object(BUCKET, "from", content(size));
+        fixture.requests();
+        storage.move_to(context, &path("/from"), &path("/to")).await.unwrap();
+        let copies = if size == LARGEST { 0 } else { size.div_ceil(LARGEST) };
+        assert_eq!(fixture.requests().of(Operation::UploadPartCopy), copies);
+        assert!(fixture.server.object(BUCKET, "to").unwrap().content == content(size), "{size}");
+    }
 }
 
 #[tokio::test]

@@ -49,15 +49,9 @@ pub(crate) async fn expect_whole(storage: &Storage, file: &str) {
     assert!(bytes == content(info.size as usize), "{file} is torn");
 }
 
-/// What a change is made to.
-struct Prepared {
-    before: Stored,
-    version: Option<Version>,
-}
-
 impl Change {
-    /// Stores and keeps what the change is made to.
-    async fn prepare(self, bench: &impl Bench, sizes: Sizes) -> Prepared {
+    /// Stores and keeps what the change is made to; answers with the version of `/a`.
+    async fn prepare(self, bench: &impl Bench, sizes: Sizes) -> Option<Version> {
         let storage = bench.other_process();
         let many: Vec<_> = (0..sizes.many).map(|number| format!("/many/{number}")).collect();
         let many: Vec<_> = many.iter().map(|file| (file.as_str(), 7)).collect();
@@ -77,9 +71,8 @@ impl Change {
             [("/a", _)] => storage.stat(&context(), &path("/a")).await.unwrap().into_file().unwrap().version,
             _ => None,
         };
-        // One with parts and one without.
         let sessions: &[_] = match self {
-            Self::DeleteTreeOfSessions | Self::Abandon => &[("/d/s", sizes.kept), ("/d/t", 10)],
+            Self::DeleteTreeOfSessions | Self::Abandon => &[("/d/s", sizes.kept)],
             Self::DeleteTree => &[("/d/s", 10)],
             _ => &[],
         };
@@ -88,7 +81,7 @@ impl Change {
             writer.write(&context(), content(*size)).await.unwrap();
             writer.close(&context()).await.unwrap();
         }
-        Prepared { before: stored(&storage).await, version }
+        version
     }
 
     async fn make(self, storage: &Storage, sizes: Sizes, version: Option<Version>) -> Result<()> {
@@ -136,36 +129,35 @@ impl Change {
     pub(crate) async fn drill<B: Bench>(self) {
         let small_pages = self != Self::DeleteMany;
         let whole = B::new(&B::faults()[0], small_pages).await;
-        let Prepared { before, version } = self.prepare(&whole, B::SIZES).await;
+        let version = self.prepare(&whole, B::SIZES).await;
+        let before = stored(&whole.other_process()).await;
         self.make(whole.storage(), B::SIZES, version).await.unwrap();
         let after = stored(&whole.other_process()).await;
         assert_ne!(before, after);
+        whole.end().await;
         drill(
             Effect::Change,
             small_pages,
             async |bench: &B| self.prepare(bench, B::SIZES).await,
-            async |round| self.make(&round.storage, B::SIZES, round.prepared.version.clone()).await,
+            async |round| self.make(&round.storage, B::SIZES, round.prepared.clone()).await,
             async |round, result| {
                 let storage = round.bench.other_process();
-                let (before, found) = (&round.prepared.before, stored(&storage).await);
+                let found = stored(&storage).await;
                 for file in ["/a", "/from", "/to"].into_iter().filter(|file| found.contains_key(*file)) {
                     expect_whole(&storage, file).await;
                 }
                 let Err(error) = result else {
                     assert_eq!(found, after);
-                    if self == Self::Abandon {
-                        storage.abandon(&context(), &path("/d/t")).await.unwrap();
-                    }
                     return round.expect_no_residue().await;
                 };
                 assert!(!round.must_succeed(), "{error}");
                 let keys: BTreeSet<_> = before.keys().chain(found.keys()).collect();
                 for key in keys {
                     let of = |stored: &Stored| stored.get(key).copied();
-                    assert!(of(&found) == of(before) || of(&found) == of(&after), "{key}: {error}");
+                    assert!(of(&found) == of(&before) || of(&found) == of(&after), "{key}: {error}");
                 }
                 // Safe means that nothing happened, where there is no half of it.
-                assert!(!self.is_one_step() || error.retry() != Retry::Safe || found == *before, "{error}");
+                assert!(!self.is_one_step() || error.retry() != Retry::Safe || found == before, "{error}");
                 assert!(found.contains_key("/from") || !before.contains_key("/from") || found == after, "{error}");
                 // What kept a session from being discarded keeps its parts.
                 if !before.keys().any(|key| key.starts_with('~')) {

@@ -7,7 +7,7 @@ use driver_api::{Error, ErrorKind, Result, Retry, Storage, layers};
 use futures_util::{StreamExt, stream};
 
 /// Longer than any of these calls takes with its timeouts.
-const TOO_LONG: Duration = Duration::from_secs(60);
+const TOO_LONG: Duration = Duration::from_secs(120);
 
 /// How many faults are tried at once: those that hang only wait.
 const AT_ONCE: usize = 8;
@@ -29,7 +29,7 @@ pub(crate) trait Bench: Sized {
     async fn new(fault: &Self::Fault, small_pages: bool) -> Self;
 
     /// An empty store once more.
-    async fn renewed(self, fault: &Self::Fault, small_pages: bool) -> Self;
+    async fn renewed(self) -> Self;
 
     /// The driver whose requests go wrong.
     fn storage(&self) -> &Storage;
@@ -43,11 +43,19 @@ pub(crate) trait Bench: Sized {
     /// Lets request number `nth` from now on go wrong, counted from 0.
     fn strike(&self, nth: u64, fault: &Self::Fault);
 
-    /// How many requests came since.
+    /// How many requests came since this was asked last.
     fn requests(&self) -> u64;
 
     /// Lets nothing go wrong any more.
     fn clear(&self);
+
+    /// Whether the fault is tried behind the layer that repeats, too.
+    fn is_repeated(_fault: &Self::Fault) -> bool {
+        true
+    }
+
+    /// Gives back the room that all the stores take.
+    async fn end(self) {}
 
     /// Looks for what is left behind the driver's back.
     async fn expect_no_residue(&self, fault: &Self::Fault);
@@ -124,7 +132,7 @@ impl<B: Bench, P> Round<B, P> {
     }
 }
 
-/// Runs `call` on an empty store again and again, each time with another of its requests going wrong, until none is left.
+/// Runs `call` on an empty store again and again, each time with another of its requests going wrong.
 pub(crate) async fn drill<B: Bench, P>(
     effect: Effect,
     small_pages: bool,
@@ -132,15 +140,18 @@ pub(crate) async fn drill<B: Bench, P>(
     call: impl AsyncFn(&Round<B, P>) -> Result<()>,
     judge: impl AsyncFn(&Round<B, P>, &Result<()>),
 ) {
+    let requests = requests_without_a_fault(small_pages, &prepare, &call).await;
     let ways = B::faults().into_iter().flat_map(|fault| [(fault.clone(), false), (fault, true)]);
+    let ways = ways.filter(|(fault, behind_retries)| !behind_retries || B::is_repeated(fault));
     let rounds = stream::iter(ways)
         .map(async |(fault, behind_retries)| {
             let mut bench = B::new(&fault, small_pages).await;
             let mut prepared = prepare(&bench).await;
-            for nth in 0.. {
+            for nth in 0..requests {
                 let what = format!("request {nth}, {fault:?}, behind retries: {behind_retries}");
                 let retry = layers::Retry::new(5, Duration::from_millis(1), Duration::from_millis(5));
                 let storage = if behind_retries { bench.storage().layered(retry) } else { bench.storage().clone() };
+                bench.requests();
                 bench.strike(nth, &fault);
                 let round = Round { bench, prepared, storage, fault: fault.clone(), behind_retries };
                 let result = tokio::time::timeout(TOO_LONG, call(&round)).await;
@@ -160,21 +171,38 @@ pub(crate) async fn drill<B: Bench, P>(
                     assert!(!must_succeed || nature == Nature::Hang, "{what}: {error}");
                 }
                 judge(&round, &result).await;
-                if !was_struck {
-                    return nth + 1;
-                }
                 (bench, prepared) = (round.bench, round.prepared);
                 if effect == Effect::Change {
-                    bench = bench.renewed(&fault, small_pages).await;
+                    bench = bench.renewed().await;
                     prepared = prepare(&bench).await;
                 }
             }
-            0
+            bench.end().await;
+            requests
         })
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>()
         .await;
     println!("drilled {} rounds", rounds.into_iter().sum::<u64>());
+}
+
+/// How many requests the call makes. Up to the first fault it makes the same, so that these are all that can go wrong first.
+async fn requests_without_a_fault<B: Bench, P>(
+    small_pages: bool,
+    prepare: &impl AsyncFn(&B) -> P,
+    call: &impl AsyncFn(&Round<B, P>) -> Result<()>,
+) -> u64 {
+    let fault = B::faults().remove(0);
+    let bench = B::new(&fault, small_pages).await;
+    let prepared = prepare(&bench).await;
+    let storage = bench.storage().clone();
+    bench.requests();
+    let round = Round { bench, prepared, storage, fault, behind_retries: false };
+    call(&round).await.unwrap();
+    let requests = round.bench.requests();
+    assert!(requests > 0);
+    round.bench.end().await;
+    requests
 }
 
 /// A test for each line: its name, and what it drills.

@@ -5,6 +5,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod drill;
+pub(crate) mod outputs;
 pub(crate) mod processes;
 pub(crate) mod reads;
 pub(crate) mod writers;

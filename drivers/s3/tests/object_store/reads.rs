@@ -125,3 +125,28 @@ impl Read {
         .await;
     }
 }
+
+/// A test for each call.
+macro_rules! drill_reads {
+    ($bench:ty) => {
+        crate::object_store::drill::drills! { $bench:
+            get => crate::object_store::reads::Read::Get;
+            get_of_a_range => crate::object_store::reads::Read::GetRange;
+            get_of_a_range_at_the_end => crate::object_store::reads::Read::GetRangeAtTheEnd;
+            get_of_nothing => crate::object_store::reads::Read::GetNothing;
+            reader => crate::object_store::reads::Read::Reader;
+            reader_of_a_range => crate::object_store::reads::Read::ReaderRange;
+            stat_of_a_file => crate::object_store::reads::Read::StatFile;
+            stat_of_a_directory => crate::object_store::reads::Read::StatDirectory;
+            stat_of_nothing => crate::object_store::reads::Read::StatNothing;
+            list_of_three_pages => crate::object_store::reads::Read::List;
+            list_of_all_below => crate::object_store::reads::Read::ListRecursive;
+            list_behind_all => crate::object_store::reads::Read::ListBehindAll;
+            list_of_nothing => crate::object_store::reads::Read::ListNothing;
+            unfinished => crate::object_store::reads::Read::Unfinished;
+            writer_that_resumes_and_closes => crate::object_store::reads::Read::ResumeAndClose;
+        }
+    };
+}
+
+pub(crate) use drill_reads;

@@ -203,3 +203,24 @@ async fn continue_elsewhere(storage: &Storage, size: u64) {
     let (_, bytes) = storage.get(&context(), &path("/a"), GetOptions::default()).await.unwrap();
     assert!(bytes == content(size as usize));
 }
+
+/// A test for each way of writing.
+macro_rules! drill_writers {
+    ($bench:ty) => {
+        use crate::object_store::writers::{Ending, Size, Then, Writing};
+
+        crate::object_store::drill::drills! { $bench:
+            small_commit_if_absent_and_again => Writing::new(Size::Small, Ending::commit_if_absent(), Then::Again);
+            small_commit_elsewhere => Writing::new(Size::Small, Ending::commit_elsewhere(), Then::Again);
+            commit_in_parts_or_cancel => Writing::new(Size::Large, Ending::commit(), Then::Cancel);
+            commit_in_parts_if_absent_and_again => Writing::new(Size::Large, Ending::commit_if_absent(), Then::Again);
+            commit_of_a_session => Writing::new(Size::Large, Ending::commit(), Then::Again).of_a_session();
+            commit_over_a_session => Writing::new(Size::Small, Ending::commit(), Then::Again).over_a_session();
+            close_of_parts => Writing::new(Size::Kept, Ending::Close, Then::Again);
+            close_of_a_session => Writing::new(Size::Large, Ending::Close, Then::Again).of_a_session();
+            cancel_of_a_session => Writing::new(Size::Large, Ending::Cancel, Then::Again).of_a_session();
+        }
+    };
+}
+
+pub(crate) use drill_writers;
