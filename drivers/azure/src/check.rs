@@ -44,6 +44,7 @@ impl Store {
                 return (ErrorKind::PermissionDenied, advice);
             }
             Failure::Senseless(_) => return (ErrorKind::Misconfigured, not_the_service(endpoint.as_str())),
+            Failure::Unusable(_) => return (ErrorKind::Other, "no request can be made of these settings".to_owned()),
             Failure::Unsent(_) | Failure::Lost(_) => {
                 let advice = format!(
                     "{host} does not answer: look at the account name, the realm or service URL, and the network"

@@ -159,11 +159,7 @@ impl StorageDriver for AzureDriver {
                 }
                 Err(failure) => return Err(failure.into_error(Effect::Change)),
             },
-            DeleteScope::Tree => {
-                let here = store.delete_blob(&store.names.file(path)).await?;
-                store.delete_blob(&store.names.marker(path)).await?;
-                store.delete_below(path).await? | here
-            }
+            DeleteScope::Tree => store.delete_tree(path).await?,
         };
         if found { Ok(()) } else { Err(Error::not_found(path)) }
     }

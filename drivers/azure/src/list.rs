@@ -94,20 +94,37 @@ impl Store {
         }
     }
 
-    /// Deletes all files and all sessions below `path`, and what foreign blobs it can; tells whether a file was there.
-    pub(crate) async fn delete_below(self: &Arc<Self>, path: &StoragePath) -> Result<bool> {
-        let mut found = false;
-        for (prefix, are_files) in [(self.names.directory(path), true), (self.names.markers_below(path), false)] {
-            let listing = Listing { prefix, delimited: false, metadata: false, page: PAGE };
-            let mut pages = Pages::new(self.clone(), listing);
-            while let Some(items) = pages.next().await? {
-                let names: Vec<_> = items.into_iter().filter_map(Listed::into_addressable).collect();
-                found |= are_files && names.iter().any(|name| self.names.path(name).is_some());
-                self.delete_blobs(names).await?;
-            }
+    /// Deletes the file at `path` and all files and sessions at and below it, and what foreign blobs it can; tells whether a
+    /// file was there.
+    ///
+    /// In this order: whatever fails leaves what shows that the tree is there, so that a repeated call does not claim that
+    /// there was nothing (ERR-8). The sessions are no files. The file itself goes once it is known what is below, and before
+    /// any of that.
+    pub(crate) async fn delete_tree(self: &Arc<Self>, path: &StoragePath) -> Result<bool> {
+        self.delete_blob(&self.names.marker(path)).await?;
+        let mut markers = self.all_of(self.names.markers_below(path));
+        while let Some(items) = markers.next().await? {
+            self.delete_blobs(addressable(items)).await?;
+        }
+        let mut files = self.all_of(self.names.directory(path));
+        let mut page = files.next().await?;
+        let mut found = self.delete_blob(&self.names.file(path)).await?;
+        while let Some(items) = page {
+            let names = addressable(items);
+            found |= names.iter().any(|name| self.names.path(name).is_some());
+            self.delete_blobs(names).await?;
+            page = files.next().await?;
         }
         Ok(found)
     }
+
+    fn all_of(self: &Arc<Self>, prefix: String) -> Pages {
+        Pages::new(self.clone(), Listing { prefix, delimited: false, metadata: false, page: PAGE })
+    }
+}
+
+fn addressable(items: Vec<Listed>) -> Vec<String> {
+    items.into_iter().filter_map(Listed::into_addressable).collect()
 }
 
 impl Listed {

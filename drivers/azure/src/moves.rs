@@ -39,7 +39,8 @@ impl Store {
             Ok(()) => Ok(()),
             Err(failure) if failure.is_missing() => Ok(()),
             Err(failure) if failure.is_unmet_condition() => Err(source_changed().with_retry(Retry::MaybeApplied)),
-            Err(failure) => Err(failure.into_error(Effect::Change).with_retry(Retry::MaybeApplied)),
+            // What says that it did nothing leaves the source, and moving it once more comes to the same.
+            Err(failure) => Err(failure.into_error(Effect::Change)),
         }
     }
 

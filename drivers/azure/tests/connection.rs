@@ -2,26 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // This is how a test fails.
 
+#[path = "../../s3/tests/object_store/mod.rs"]
+mod object_store;
 mod support;
 
 use std::time::{Duration, SystemTime};
 
 use azure_storage::prelude::BlobSasPermissions;
 use azure_storage::shared_access_signature::SasToken;
-use driver_api::{
-    CommitOptions, Context, ErrorKind, GetOptions, PutOptions, Storage, StoragePath, UrlOptions, WriteOptions,
-};
+use driver_api::{CommitOptions, Context, ErrorKind, GetOptions, PutOptions, Storage, UrlOptions, WriteOptions};
 use driver_azure::{AzureDriver, AzureOptions, Credentials, Secret};
 
+use object_store::outputs::{shown, told};
+use object_store::path;
 use support::Azurite;
 use support::proxy::{Fate, Proxy};
 
 fn context() -> Context {
     Context::background()
-}
-
-fn path(text: &str) -> StoragePath {
-    StoragePath::parse(text).unwrap()
 }
 
 async fn sas(azurite: &Azurite) -> String {
@@ -143,18 +141,30 @@ async fn nothing_shows_a_secret() {
         let mut options = azurite.options();
         options.service_url = Some(proxy.endpoint().clone());
         options.credentials = credentials;
-        let driver = AzureDriver::new(&options).unwrap();
-        let mut outputs = vec![format!("{options:?} {driver:?}")];
-        for fate in [Fate::Answer(403, "AuthenticationFailed"), Fate::Break, Fate::Garbage("no")] {
-            proxy.next([fate.clone(), fate]);
-            let error = driver.check_connection(&context()).await.unwrap_err();
-            outputs.push(format!("{error} {error:?}"));
-            let storage = Storage::new(driver.clone());
-            let error = storage.put(&context(), &path("/a"), "content", PutOptions::default()).await;
-            outputs.push(format!("{error:?}"));
+        // Nothing answers at the port of this one.
+        let mut unreachable = options.clone();
+        unreachable.service_url.as_mut().unwrap().set_port(Some(1)).unwrap();
+        options.answer_timeout = Duration::from_millis(200);
+        let (driver, unreachable) = (AzureDriver::new(&options).unwrap(), AzureDriver::new(&unreachable).unwrap());
+        let mut outputs = vec![format!("{options:?} {options:#?} {driver:?} {driver:#?}")];
+        outputs.extend(shown(&Storage::new(unreachable)).await);
+        for fate in [
+            Fate::Pass,
+            Fate::Answer(403, "AuthenticationFailed"),
+            Fate::Answer(500, "InternalError"),
+            Fate::Break,
+            Fate::Garbage("no"),
+            Fate::GarbageHeaders,
+            Fate::Told("this is no answer\r\n\r\n"),
+            Fate::Hold,
+        ] {
+            proxy.next(std::iter::repeat_n(fate, 100));
+            outputs.extend(driver.check_connection(&context()).await.err().as_ref().map(told));
+            outputs.extend(shown(&Storage::new(driver.clone())).await);
         }
         for output in outputs {
             assert!(!output.contains(&secret), "{output}");
+            assert!(!output.contains("SharedKey ") && !output.contains("sig="), "{output}");
         }
     }
 }

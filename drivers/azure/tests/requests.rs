@@ -6,8 +6,8 @@ mod support;
 
 use bytes::Bytes;
 use driver_api::{
-    ByteRange, CommitOptions, Condition, Context, DeleteOptions, Entry, GetOptions, ListOptions, PutOptions,
-    ReadOptions, Storage, StoragePath, UrlOptions, WriteOptions,
+    ByteRange, CommitOptions, Condition, Context, DeleteOptions, Entry, EntryKey, Error, GetOptions, ListOptions,
+    PutOptions, ReadOptions, Storage, StoragePath, UrlOptions, WriteOptions,
 };
 use driver_azure::AzureDriver;
 use futures_util::StreamExt;
@@ -76,6 +76,8 @@ async fn files_cost_one_request_each() {
     let at_end = GetOptions::default().with_range(ByteRange::from(4096));
     let (requests, answer) = counted.of(storage.get(context, &file, at_end)).await;
     assert_eq!((requests, answer.unwrap().1), (vec!["GET".to_owned(), "HEAD".to_owned()], Bytes::new()));
+    let nothing = GetOptions::default().with_range(ByteRange::span(3, 0));
+    assert_eq!(counted.of(storage.get(context, &file, nothing)).await.0, ["HEAD"]);
     assert_eq!(counted.of(storage.stat(context, &file)).await.0, ["HEAD"]);
     assert_eq!(counted.of(storage.url_for(context, &file, UrlOptions::default())).await.0, [""; 0]);
     assert_eq!(counted.of(storage.delete(context, &file, DeleteOptions::default())).await.0, ["DELETE"]);
@@ -124,17 +126,24 @@ async fn a_directory_and_nothing_cost_two() {
 #[tokio::test]
 async fn a_listing_costs_a_request_a_page() {
     let counted = Counted::new().await;
+    let list = async |at: &str, options| {
+        let listing = counted.storage.list(&counted.context, &path(at), options).await?;
+        Ok::<_, Error>(listing.collect().await.unwrap().len())
+    };
+    let (requests, entries) = counted.of(list("/", ListOptions::default())).await;
+    assert_eq!((requests, entries.unwrap()), (vec!["GET list".to_owned()], 0));
+    assert_eq!(counted.of(list("/d", ListOptions::default())).await.0, ["GET list"]);
     for number in 0..7 {
         counted.put(&path(&format!("/d/{number}")), Bytes::new()).await;
     }
     for (page, pages) in [(7, 1), (3, 3), (1, 7)] {
         let options = ListOptions::default().with_page_size(std::num::NonZeroUsize::new(page).unwrap());
-        let list = async {
-            let listing = counted.storage.list(&counted.context, &path("/d"), options).await.unwrap();
-            listing.collect().await.unwrap()
-        };
-        let (requests, entries) = counted.of(list).await;
-        assert_eq!((requests, entries.len()), (vec!["GET list".to_owned(); pages], 7), "pages of {page}");
+        let (requests, entries) = counted.of(list("/d", options.clone())).await;
+        assert_eq!((requests, entries.unwrap()), (vec!["GET list".to_owned(); pages], 7), "pages of {page}");
+        // The service can't begin behind a key.
+        let behind = options.with_start_after(EntryKey::parse("/d/5").unwrap());
+        let (requests, entries) = counted.of(list("/d", behind)).await;
+        assert_eq!((requests, entries.unwrap()), (vec!["GET list".to_owned(); pages], 1), "pages of {page}");
     }
 }
 
@@ -178,6 +187,43 @@ async fn writers_cost_their_blocks_and_little_else() {
     let (requests, info) = counted.of(go_on).await;
     assert_eq!(requests, ["GET", "GET blocklist", "PUT block", "PUT blocklist", "DELETE"]);
     assert_eq!(info.unwrap().size, 2 * BLOCK as u64 + 10);
+}
+
+#[tokio::test]
+async fn writers_that_append_or_end_without_a_file_cost_what_they_look_at() {
+    let counted = Counted::new().await;
+    let (context, file) = (&counted.context, path("/s/file"));
+    let open = async |options| counted.storage.writer(context, &file, options).await.unwrap();
+    // Nothing is kept, and no file is there.
+    let (requests, mut writer) = counted.of(open(WriteOptions::append())).await;
+    assert_eq!(requests, ["GET", "HEAD"]);
+    writer.write(context, Bytes::from(vec![7; 2 * BLOCK + 1])).await.unwrap();
+    let (requests, info) = counted.of(writer.commit(context, CommitOptions::default())).await;
+    assert_eq!((requests.last().unwrap().as_str(), info.unwrap().size), ("PUT blocklist", 2 * BLOCK as u64 + 1));
+    counted.storage.delete(context, &file, DeleteOptions::default()).await.unwrap();
+    let writer = open(WriteOptions::append()).await;
+    assert_eq!(counted.of(writer.cancel(context)).await.0, [""; 0]);
+    assert_eq!(counted.of(open(WriteOptions::default()).await.cancel(context)).await.0, ["DELETE"]);
+    // A session with blocks costs their list, wherever it is asked for.
+    let keep = async || {
+        let mut writer = open(WriteOptions::default()).await;
+        writer.write(context, Bytes::from(vec![7; 2 * BLOCK + 1])).await.unwrap();
+        writer.close(context).await.unwrap();
+    };
+    keep().await;
+    let listed = async {
+        let mut pages = counted.storage.unfinished(context, &path("/s")).await.unwrap();
+        pages.next().await.unwrap().unwrap().len()
+    };
+    let expected = ["HEAD", "GET list", "GET blocklist"].map(str::to_owned).to_vec();
+    assert_eq!(counted.of(listed).await, (expected, 1));
+    let abandoned = counted.of(counted.storage.abandon(context, &file)).await;
+    assert_eq!(abandoned.0, ["GET", "GET blocklist", "DELETE"]);
+    abandoned.1.unwrap();
+    keep().await;
+    let tree = path("/s");
+    let deleted = counted.of(counted.storage.delete(context, &tree, DeleteOptions::tree())).await;
+    assert_eq!(deleted.0, ["DELETE", "GET list", "DELETE", "GET list", "DELETE"]);
 }
 
 #[tokio::test]

@@ -15,8 +15,10 @@ pub(crate) enum Failure {
     Unsent(String),
     /// The request was sent, and no whole answer came.
     Lost(String),
-    /// The request could not be made, or its answer makes no sense.
+    /// The request was sent, and its answer makes no sense.
     Senseless(String),
+    /// The request could not be made.
+    Unusable(String),
 }
 
 /// An error answer.
@@ -69,7 +71,7 @@ impl Failure {
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             Self::Refused(refusal) => matches!(refusal.status, 408 | 500 | 502 | 504),
-            Self::Unsent(_) | Self::NoToken(_) => false,
+            Self::Unsent(_) | Self::NoToken(_) | Self::Unusable(_) => false,
             Self::Lost(_) | Self::Senseless(_) => true,
         }
     }
@@ -79,9 +81,12 @@ impl Failure {
         let ambiguous = effect == Effect::Change && self.is_ambiguous();
         let error = match self {
             Self::Refused(refusal) => refusal.into_error(),
-            Self::Unsent(message) | Self::Lost(message) => Error::new(ErrorKind::Unavailable, message),
+            // What makes no sense was damaged on its way, or comes from something in between: it may be right the next time.
+            Self::Unsent(message) | Self::Lost(message) | Self::Senseless(message) => {
+                Error::new(ErrorKind::Unavailable, message)
+            }
             Self::NoToken(message) => Error::new(ErrorKind::PermissionDenied, message),
-            Self::Senseless(message) => Error::new(ErrorKind::Other, message),
+            Self::Unusable(message) => Error::new(ErrorKind::Other, message),
         };
         if ambiguous { error.with_retry(Retry::MaybeApplied) } else { error }
     }
@@ -91,9 +96,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => write!(f, "the service answered {} {}", refusal.status, refusal.code),
-            Self::NoToken(message) | Self::Unsent(message) | Self::Lost(message) | Self::Senseless(message) => {
-                f.write_str(message)
-            }
+            Self::NoToken(message)
+            | Self::Unsent(message)
+            | Self::Lost(message)
+            | Self::Senseless(message)
+            | Self::Unusable(message) => f.write_str(message),
         }
     }
 }
@@ -210,6 +217,10 @@ mod tests {
         assert_eq!(lost().into_error(Effect::Change).retry(), Retry::MaybeApplied);
         assert_eq!(lost().into_error(Effect::None).retry(), Retry::Safe);
         assert_eq!(refused(500, "InternalError").into_error(Effect::Change).retry(), Retry::MaybeApplied);
+        let senseless = || Failure::Senseless("no XML".into());
+        assert_eq!(senseless().into_error(Effect::Change).retry(), Retry::MaybeApplied);
+        let read = senseless().into_error(Effect::None);
+        assert_eq!((read.kind(), read.retry()), (ErrorKind::Unavailable, Retry::Safe));
         assert_eq!(refused(503, "ServerBusy").into_error(Effect::Change).retry(), Retry::Safe);
         assert_eq!(Failure::Unsent("refused".into()).into_error(Effect::Change).retry(), Retry::Safe);
     }

@@ -114,7 +114,7 @@ fn broken(failure: Failure) -> azure_core::Error {
 }
 
 fn translate(request: &Request) -> Result<(reqwest::Request, u64), Failure> {
-    let unusable = |what: &str| Failure::Senseless(format!("the request has no usable {what}"));
+    let unusable = |what: &str| Failure::Unusable(format!("the request has no usable {what}"));
     let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes()).map_err(|_| unusable("method"))?;
     let mut outgoing = reqwest::Request::new(method, request.url().clone());
     for (name, value) in request.headers().iter() {
@@ -140,14 +140,14 @@ fn received(headers: &reqwest::header::HeaderMap) -> Headers {
 
 fn failure(error: reqwest::Error) -> Failure {
     let unsent = error.is_connect();
-    let senseless = error.is_builder();
+    let unusable = error.is_builder();
     // The URL can hold a signature.
     let error = error.without_url();
     let message = format!("the service was not reached: {}", chain(&error));
     if unsent {
         Failure::Unsent(message)
-    } else if senseless {
-        Failure::Senseless(message)
+    } else if unusable {
+        Failure::Unusable(message)
     } else {
         Failure::Lost(format!("the connection to the service broke: {}", chain(&error)))
     }

@@ -10,16 +10,25 @@ use std::time::Duration;
 use driver_api::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It passes.
     Pass,
+    /// It passes this much later.
+    Delay(Duration),
     /// It is answered with this status and error code, and does not reach the backend.
     Answer(u16, &'static str),
+    /// It reaches the backend, and is answered with this status and error code all the same.
+    PassAndAnswer(u16, &'static str),
     /// The connection breaks before it reaches the backend.
     Break,
+    /// The connection breaks once this many bytes of its body have come.
+    CutRequest(usize),
+    /// It does not reach the backend, and no answer comes.
+    Hold,
     /// It reaches the backend, and the connection breaks before its answer.
     LoseAnswer,
     /// It reaches the backend, and no answer comes.
@@ -32,6 +41,9 @@ pub(crate) enum Fate {
     Garbage(&'static str),
     /// The answer is this, from its first line to its empty line.
     Told(&'static str),
+    /// It passes, and the headers of a success make no sense. An error keeps its own: without a code it would be one of
+    /// something in between.
+    GarbageHeaders,
     /// It passes, and in the head of the answer the one text is replaced by the other.
     Rewrite(&'static str, &'static str),
 }
@@ -48,6 +60,8 @@ pub(crate) struct Proxy {
 struct State {
     requests: Mutex<Vec<String>>,
     fates: Mutex<VecDeque<Fate>>,
+    /// How many requests are held.
+    held: watch::Sender<usize>,
 }
 
 impl Proxy {
@@ -85,6 +99,11 @@ impl Proxy {
     pub(crate) fn next(&self, fates: impl IntoIterator<Item = Fate>) {
         *self.state.fates.lock().unwrap() = fates.into_iter().collect();
     }
+
+    /// Waits until a request is held.
+    pub(crate) async fn held(&self) {
+        self.state.held.subscribe().wait_for(|held| *held > 0).await.unwrap();
+    }
 }
 
 impl Drop for Proxy {
@@ -99,12 +118,17 @@ async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::
     let fate = state.fates.lock().unwrap().pop_front().unwrap_or(Fate::Pass);
     let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
     let mut body = body_begun;
-    let missing = length - body.len().min(length);
     let begun = body.len();
-    body.resize(begun + missing, 0);
+    let wanted = if let Fate::CutRequest(at) = fate { length.min(at) } else { length };
+    body.resize(begun.max(wanted), 0);
     client.read_exact(&mut body[begun..]).await?;
     match fate {
-        Fate::Break => return Ok(()),
+        Fate::Break | Fate::CutRequest(_) => return Ok(()),
+        Fate::Hold => {
+            state.held.send_modify(|held| *held += 1);
+            return std::future::pending().await;
+        }
+        Fate::Delay(time) => tokio::time::sleep(time).await,
         Fate::Answer(status, code) => return answer(&mut client, status, code).await,
         Fate::Told(answer) => return client.write_all(answer.as_bytes()).await,
         Fate::Garbage(text) => {
@@ -122,6 +146,7 @@ async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::
     upstream.read_to_end(&mut answer).await?;
     match fate {
         Fate::LoseAnswer => Ok(()),
+        Fate::PassAndAnswer(status, code) => self::answer(&mut client, status, code).await,
         Fate::Hang => std::future::pending().await,
         Fate::CutBody(at) | Fate::StallBody(at) => {
             client.write_all(head.as_bytes()).await?;
@@ -133,7 +158,11 @@ async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::
             Ok(())
         }
         _ => {
-            let head = if let Fate::Rewrite(from, to) = fate { head.replace(from, to) } else { head };
+            let head = match fate {
+                Fate::Rewrite(from, to) => head.replace(from, to),
+                Fate::GarbageHeaders if head.starts_with("HTTP/1.1 2") => with_senseless_headers(&head),
+                _ => head,
+            };
             client.write_all(head.as_bytes()).await?;
             client.write_all(&answer).await?;
             client.shutdown().await
@@ -142,9 +171,24 @@ async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::
 }
 
 async fn answer(client: &mut TcpStream, status: u16, code: &str) -> std::io::Result<()> {
-    let answer =
-        format!("HTTP/1.1 {status} Told\r\nx-ms-error-code: {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let pause = if status == 503 { "Retry-After: 1\r\n" } else { "" };
+    let answer = format!(
+        "HTTP/1.1 {status} Told\r\nx-ms-error-code: {code}\r\n{pause}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     client.write_all(answer.as_bytes()).await
+}
+
+/// The same head with nothing in it that can be read, but for what frames the body.
+fn with_senseless_headers(head: &str) -> String {
+    let mut lines = head.lines();
+    let mut senseless = format!("{}\r\n", lines.next().unwrap_or_default());
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        let frames =
+            ["content-length", "transfer-encoding", "connection"].contains(&name.to_ascii_lowercase().as_str());
+        // Bytes that no text of a header has.
+        senseless.push_str(&format!("{name}:{}\r\n", if frames { value } else { " \u{ff}" }));
+    }
+    senseless + "\r\n"
 }
 
 /// The head with its empty line, and what came of the body with it; none at the end of the connection.
