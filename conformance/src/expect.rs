@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use driver_api::{Entry, Error, ErrorKind, FileInfo, Retry, StoragePath};
 
@@ -18,6 +19,27 @@ pub(crate) fn ensure(
     found: impl fmt::Display,
 ) -> Verdict {
     if holds { Ok(()) } else { Err(Failure::new(clause, expected, found).into()) }
+}
+
+/// How far the time that a put tells may be from the file's own.
+const DATE_OF_ANSWER: Duration = Duration::from_secs(2);
+
+/// Fails unless the file that a put or a commit, `source`, told is the one that stat tells (PUT-8).
+pub(crate) fn told_as_by_stat(told: &FileInfo, stat: &FileInfo, source: &str) -> Verdict {
+    let clause = "PUT-8";
+    same(clause, &told.path, &stat.path, format_args!("the path that {source} tells"))?;
+    same(clause, told.size, stat.size, format_args!("the size that {source} tells"))?;
+    let apart = told.modified.duration_since(stat.modified).unwrap_or_else(|error| error.duration());
+    ensure(
+        apart <= DATE_OF_ANSWER,
+        clause,
+        format_args!("the time that {source} tells to be that of stat, {:?}", stat.modified),
+        format_args!("{:?}", told.modified),
+    )?;
+    match (&told.version, &stat.version) {
+        (Some(told), Some(later)) => same(clause, told, later, format_args!("the version that {source} tells")),
+        _ => Ok(()),
+    }
 }
 
 /// Fails with `clause` unless both are the same; `what` says of what.
@@ -121,5 +143,29 @@ impl Case {
         fails(clause, self.get(path).await, ErrorKind::NotFound, format_args!("get of {path}, where no file is,"))?;
         fails(clause, self.stat(path).await, ErrorKind::NotFound, format_args!("stat of {path}, where nothing is,"))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// Garage dates an object by the end of its upload, and its answer by the second in which it is sent.
+    #[test]
+    fn a_put_may_tell_the_date_of_its_answer_and_no_other_file() {
+        let path = StoragePath::parse("/a").unwrap();
+        let info = |size: u64, seconds: u64, version: &str| {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(100 + seconds);
+            FileInfo::new(path.clone(), size, time).with_version(driver_api::Version::new(version))
+        };
+        let stat = info(7, 2, "one");
+        for seconds in 0..=4 {
+            assert!(told_as_by_stat(&info(7, seconds, "one"), &stat, "put").is_ok());
+        }
+        for other in [info(7, 5, "one"), info(8, 2, "one"), info(7, 2, "two")] {
+            assert!(told_as_by_stat(&other, &stat, "put").is_err());
+        }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Duration, sleep};
 
 use crate::case::{Case, path};
 use crate::check::{Failure, Verdict};
-use crate::expect::{ensure, fails, file, same, same_bytes, same_part, succeeds};
+use crate::expect::{ensure, fails, file, same, same_bytes, same_part, succeeds, told_as_by_stat};
 use crate::payload::{Content, explain, payload};
 
 /// Sizes around those at which drivers are known to change their way: a page of memory, a pipe, a buffer, a part.
@@ -146,14 +146,14 @@ pub(crate) async fn infos_belong_to_their_bytes(case: &Case) -> Verdict {
         let reader = case.storage().reader(case.context(), &file, ReadOptions::default()).await?;
         let stat = crate::expect::file("PUT-8", case.stat(&file).await?)?;
         same_bytes("GET-4", &bytes, content, "the bytes")?;
-        for (clause, info, source) in
-            [("PUT-8", &put, "put"), ("GET-4", &got, "get"), ("GET-4", &reader.info, "reader")]
-        {
-            same(clause, &info.path, &file, format_args!("the path that {source} tells"))?;
-            same(clause, info.size, size, format_args!("the size that {source} tells"))?;
-            same(clause, info.modified, stat.modified, format_args!("the time that {source} tells"))?;
+        same("PUT-8", put.size, size, "the size that put tells")?;
+        told_as_by_stat(&put, &stat, "put")?;
+        for (info, source) in [(&got, "get"), (&reader.info, "reader")] {
+            same("GET-4", &info.path, &file, format_args!("the path that {source} tells"))?;
+            same("GET-4", info.size, size, format_args!("the size that {source} tells"))?;
+            same("GET-4", info.modified, stat.modified, format_args!("the time that {source} tells"))?;
             if let (Some(version), Some(later)) = (&info.version, &stat.version) {
-                same(clause, version, later, format_args!("the version that {source} tells, by what stat tells,"))?;
+                same("GET-4", version, later, format_args!("the version that {source} tells, by what stat tells,"))?;
             }
         }
         if let Some(version) = stat.version {
