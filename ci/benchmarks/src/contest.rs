@@ -100,7 +100,8 @@ impl<S: Subject> Entrant<S> {
                 async move { subject.put(&paths[at], content).await }
             })
             .await?;
-        if self.subject.root().is_none() {
+        // In a service it stays until the row is done, for not every crate deletes well there.
+        if self.subject.root().is_none() && !self.subject.is_service() {
             self.subject.delete_tree(&self.subject.directory(&directory)?).await?;
         }
         Ok(took)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::local::LocalFileSystem;
@@ -13,7 +13,7 @@ use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, WriteMultipart};
 
 use crate::Result;
 use crate::services::{AzureService, S3Service};
-use crate::subject::{Consume, DELETES_AT_ONCE, PART, PARTS_AT_ONCE, Subject};
+use crate::subject::{Consume, PART, PARTS_AT_ONCE, Subject};
 
 /// The size of the parts of a stream into memory and files.
 const CHUNK: usize = 1024 * 1024;
@@ -23,20 +23,18 @@ pub(crate) struct ObjectStoreCrate<T> {
     root: Option<PathBuf>,
     /// The directory of the service in which everything is; none elsewhere.
     service_directory: Option<String>,
-    /// Whether it deletes by its batches. Azurite resets the connection of one when there are many.
-    batches: bool,
 }
 
 impl ObjectStoreCrate<InMemory> {
     pub(crate) fn memory() -> Self {
-        Self { store: InMemory::new(), root: None, service_directory: None, batches: true }
+        Self { store: InMemory::new(), root: None, service_directory: None }
     }
 }
 
 impl ObjectStoreCrate<LocalFileSystem> {
     pub(crate) fn filesystem(root: &std::path::Path) -> Result<Self> {
         let store = LocalFileSystem::new_with_prefix(root)?;
-        Ok(Self { store, root: Some(root.to_owned()), service_directory: None, batches: true })
+        Ok(Self { store, root: Some(root.to_owned()), service_directory: None })
     }
 }
 
@@ -52,7 +50,7 @@ impl ObjectStoreCrate<AmazonS3> {
             .with_client_options(client_options())
             .with_unsigned_payload(true)
             .build()?;
-        Ok(Self { store, root: None, service_directory: Some(directory.to_owned()), batches: true })
+        Ok(Self { store, root: None, service_directory: Some(directory.to_owned()) })
     }
 }
 
@@ -66,7 +64,7 @@ impl ObjectStoreCrate<MicrosoftAzure> {
             .with_container_name(&service.container)
             .with_client_options(client_options())
             .build()?;
-        Ok(Self { store, root: None, service_directory: Some(directory.to_owned()), batches: false })
+        Ok(Self { store, root: None, service_directory: Some(directory.to_owned()) })
     }
 }
 
@@ -126,12 +124,7 @@ impl<T: ObjectStore> Subject for ObjectStoreCrate<T> {
     /// It has no such call; its documentation puts these two together.
     async fn delete_tree(&self, directory: &Path) -> Result<()> {
         let paths: Vec<_> = self.store.list(Some(directory)).map_ok(|object| object.location).try_collect().await?;
-        if !self.batches {
-            let deletes = paths.iter().map(|path| self.store.delete(path));
-            let deleted = stream::iter(deletes.collect::<Vec<_>>()).buffer_unordered(DELETES_AT_ONCE);
-            return Ok(deleted.try_collect().await?);
-        }
-        let paths = stream::iter(paths.into_iter().map(Ok));
+        let paths = futures_util::stream::iter(paths.into_iter().map(Ok));
         let deleted = self.store.delete_stream(Box::pin(paths));
         deleted.try_for_each(|_| std::future::ready(Ok(()))).await?;
         Ok(())
