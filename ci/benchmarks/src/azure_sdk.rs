@@ -13,12 +13,10 @@ use tokio::task::JoinSet;
 
 use crate::Result;
 use crate::services::AzureService;
-use crate::subject::{Consume, PART, PARTS_AT_ONCE, Subject};
+use crate::subject::{Consume, DELETES_AT_ONCE, PART, PARTS_AT_ONCE, Subject};
 
 /// So that a file is one request: the crate reads in ranges of this size.
 const WHOLE: u64 = 1 << 40;
-/// How many deletes are under way at once.
-const DELETES_AT_ONCE: usize = 16;
 
 pub(crate) struct AzureSdk {
     container: ContainerClient,

@@ -14,7 +14,7 @@ const SMALL: usize = 4 * 1024;
 /// The length of the chunks of a stream.
 const CHUNK: usize = 1024 * 1024;
 /// The number of directories in a tree that is deleted.
-const PARTS: usize = 100;
+pub(crate) const PARTS: usize = 100;
 /// The file that is streamed out.
 const STREAMED: &str = "streamed/out";
 

@@ -47,6 +47,9 @@ struct Arguments {
     /// The size of streams, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     size: u16,
+    /// The files of a tree that is deleted, a multiple of 100; 10,000, or 2,000 on Azurite, where none is given.
+    #[arg(long, value_name = "FILES", value_parser = files_of_tree)]
+    tree: Option<usize>,
     /// Only the row of this name, or else those whose name contains this. May be repeated.
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
@@ -66,8 +69,17 @@ struct Arguments {
 
 impl Arguments {
     fn extent(&self) -> Extent {
-        Extent { few: self.few.map(usize::from), mebibytes: usize::from(self.size) }
+        Extent { few: self.few.map(usize::from), mebibytes: usize::from(self.size), tree: self.tree }
     }
+}
+
+/// A tree has as many files in each of its directories.
+fn files_of_tree(text: &str) -> Result<usize> {
+    let files = text.parse()?;
+    if files == 0 || files % contest::PARTS != 0 {
+        return Err(format!("not a multiple of {}", contest::PARTS).into());
+    }
+    Ok(files)
 }
 
 fn main() -> Result<ExitCode> {

@@ -42,6 +42,8 @@ pub(crate) struct Extent {
     pub(crate) few: Option<usize>,
     /// The size of streams.
     pub(crate) mebibytes: usize,
+    /// The files of a tree that is deleted; what suits the suite where none is given.
+    pub(crate) tree: Option<usize>,
 }
 
 enum Contest {
@@ -65,6 +67,10 @@ const SCALE: f64 = 3.0;
 const FEW: usize = 7;
 /// Rounds for such rows on a service: an emulator takes its time.
 const FEW_ON_A_SERVICE: usize = 5;
+/// The files of a tree that is deleted.
+const TREE: usize = 10_000;
+/// The files of such a tree on Azurite, which takes longer for each delete the more blobs it has: minutes for 10,000.
+const TREE_ON_AZURITE: usize = 2_000;
 /// The memory that a stream into or out of a service may take: 64 MiB.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -76,8 +82,8 @@ const MANY_IN_A_DIRECTORY: usize = 100_000;
 pub(crate) fn rows(suite: Suite, extent: Extent, root: &str) -> Result<Vec<Row>> {
     Ok(match suite {
         Suite::Drivers => driver_rows(extent),
-        Suite::S3 => service_rows("s3", Service::s3(root)?, extent),
-        Suite::Azure => service_rows("azure", Service::azure(root)?, extent),
+        Suite::S3 => service_rows("s3", Service::s3(root)?, extent, TREE),
+        Suite::Azure => service_rows("azure", Service::azure(root)?, extent, TREE_ON_AZURITE),
     })
 }
 
@@ -104,20 +110,20 @@ fn driver_rows(extent: Extent) -> Vec<Row> {
     rows
 }
 
-fn service_rows(service_name: &str, service: Service, extent: Extent) -> Vec<Row> {
+fn service_rows(service_name: &str, service: Service, extent: Extent, tree: usize) -> Vec<Row> {
     let service = Arc::new(service);
     let row = |(name, work, most_rounds): (String, Work, usize)| {
         let contest = Contest::Service(service.clone(), work);
         let row = Row::new(format!("{service_name} {name}"), contest, vec![PEER; 3]).within(most_rounds);
         Row { most_bytes: work.streams().then_some(MOST_BYTES), ..row }
     };
-    service_works(extent).into_iter().map(row).collect()
+    service_works(extent, extent.tree.unwrap_or(tree)).into_iter().map(row).collect()
 }
 
 /// So many operations that a round takes a good part of a second on an emulator.
-fn service_works(extent: Extent) -> [(String, Work, usize); 10] {
+fn service_works(extent: Extent, tree: usize) -> [(String, Work, usize); 10] {
     let (all, few) = (usize::MAX, extent.few.unwrap_or(FEW_ON_A_SERVICE));
-    let Extent { mebibytes, .. } = extent;
+    let mebibytes = extent.mebibytes;
     let size = size_of_streams(mebibytes);
     [
         ("put 4KiB x1".to_owned(), Work::Put { files: 100, tasks: 1 }, all),
@@ -129,7 +135,7 @@ fn service_works(extent: Extent) -> [(String, Work, usize); 10] {
         ("list 10000".to_owned(), Work::List { entries: 10_000, times: 1 }, all),
         (format!("stream in {size}"), Work::StreamIn { mebibytes }, few),
         (format!("stream out {size}"), Work::StreamOut { mebibytes, looked_at: false }, few),
-        ("delete tree of 10000".to_owned(), Work::DeleteTree { files: 10_000 }, few),
+        (format!("delete tree of {tree}"), Work::DeleteTree { files: tree }, few),
     ]
 }
 
@@ -139,7 +145,7 @@ fn size_of_streams(mebibytes: usize) -> String {
 
 fn filesystem_works(extent: Extent) -> [(String, Work, usize); 10] {
     let (all, few) = (usize::MAX, extent.few.unwrap_or(FEW));
-    let Extent { mebibytes, .. } = extent;
+    let (mebibytes, tree) = (extent.mebibytes, extent.tree.unwrap_or(TREE));
     let size = size_of_streams(mebibytes);
     [
         ("put 4KiB x1".to_owned(), Work::Put { files: 400, tasks: 1 }, all),
@@ -151,13 +157,13 @@ fn filesystem_works(extent: Extent) -> [(String, Work, usize); 10] {
         ("list 100000".to_owned(), Work::List { entries: 100_000, times: 1 }, few),
         (format!("stream in {size}"), Work::StreamIn { mebibytes }, all),
         (format!("stream out {size}"), Work::StreamOut { mebibytes, looked_at: false }, few),
-        ("delete tree of 10000".to_owned(), Work::DeleteTree { files: 10_000 }, few),
+        (format!("delete tree of {tree}"), Work::DeleteTree { files: tree }, few),
     ]
 }
 
 fn memory_works(extent: Extent) -> [(String, Work, usize); 10] {
     let all = usize::MAX;
-    let Extent { mebibytes, .. } = extent;
+    let (mebibytes, tree) = (extent.mebibytes, extent.tree.unwrap_or(TREE));
     let size = size_of_streams(mebibytes);
     [
         ("put 4KiB x1".to_owned(), Work::Put { files: 10_000, tasks: 1 }, all),
@@ -169,7 +175,7 @@ fn memory_works(extent: Extent) -> [(String, Work, usize); 10] {
         ("list 100000".to_owned(), Work::List { entries: 100_000, times: 1 }, all),
         (format!("stream in {size}"), Work::StreamIn { mebibytes }, all),
         (format!("stream out {size}"), Work::StreamOut { mebibytes, looked_at: true }, all),
-        ("delete tree of 10000".to_owned(), Work::DeleteTree { files: 10_000 }, all),
+        (format!("delete tree of {tree}"), Work::DeleteTree { files: tree }, all),
     ]
 }
 

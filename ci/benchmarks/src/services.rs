@@ -72,7 +72,7 @@ impl Service {
             ],
             Kind::Azure(service) => {
                 let mut contestants = vec![Entrant::boxed("ours", Ours::azure(service, directory)?, work)];
-                // It deletes by batches alone, some of which Azurite never answers when there are thousands of files.
+                // It deletes by batches alone, with which Azurite takes minutes, if it answers.
                 if !matches!(work, Work::DeleteTree { .. }) {
                     contestants.push(Entrant::boxed(
                         "object_store",

@@ -13,6 +13,8 @@ use crate::Result;
 pub(crate) const PART: usize = 8 * 1024 * 1024;
 /// How many parts of a stream are under way at once.
 pub(crate) const PARTS_AT_ONCE: usize = 4;
+/// How many deletes are under way at once, where the crate leaves that to its user.
+pub(crate) const DELETES_AT_ONCE: usize = 16;
 /// How many files are made at once in a service, where most of the time goes into waiting.
 const MADE_AT_ONCE: usize = 16;
 
