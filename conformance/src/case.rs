@@ -11,6 +11,7 @@ use driver_api::{
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::check::{Stop, Verdict};
+use crate::drills::Equipment;
 use crate::payload::Content;
 use crate::profile::Budget;
 use crate::target::{Instance, Target};
@@ -26,13 +27,28 @@ pub struct Case {
     writes: AtomicU64,
     context: Context,
     begun: Instant,
+    equipment: Equipment,
 }
 
 impl Case {
     pub(crate) fn new(target: Target, instance: Instance, budget: Budget, seed: u64) -> Self {
         let context = Context::background();
         let (draws, writes, begun) = (AtomicU64::new(0), AtomicU64::new(1), Instant::now());
-        Self { target, instance, budget, seed, draws, writes, context, begun }
+        Self { target, instance, budget, seed, draws, writes, context, begun, equipment: Equipment::default() }
+    }
+
+    /// The same case with what drills need beside a store.
+    #[must_use]
+    pub(crate) fn equipped(self, equipment: Equipment) -> Self {
+        Self { equipment, ..self }
+    }
+
+    pub(crate) fn equipment(&self) -> &Equipment {
+        &self.equipment
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The store of this case, empty when it begins.

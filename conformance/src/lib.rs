@@ -37,6 +37,8 @@
 //!   tests. One list holds them all, and a test sees to it that no clause is without a check or a drill.
 //! - [`run`] gives each check an instance of its own, a seed and a [`Budget`], and looks for leaks behind it. A panic is a
 //!   failure, and so is a check that does not end.
+//! - [`Drill`]s are checks too, run in place of the suite: calls that fail, processes that are killed or share a store, stores
+//!   that grow. Those with several processes need [`Target::with_locations`] and a program that can be run once more.
 //! - A clause whose capability the driver does not declare is *unsupported*, never passed; that it is refused is checked.
 //! - Contents tell which write made them ([`payload`]), so that a failure says whose bytes are where.
 
@@ -46,9 +48,12 @@ mod check;
 mod checks;
 mod clause;
 mod deviations;
+mod drills;
 mod dropped;
 mod expect;
+mod growth;
 mod history;
+mod location;
 mod model;
 mod options;
 pub mod payload;
@@ -65,6 +70,9 @@ pub use case::Case;
 pub use check::{Check, Failure, Kind, Stop, Verdict};
 pub use clause::{Clause, Level, clause, clauses};
 pub use deviations::{Deviation, Deviations, Shows, UnusableDeviations};
+pub use drills::{Drill, Entries, Reexecution, drill_checks, take_part};
+pub use growth::{Growth, Order, Point};
+pub use location::Location;
 pub use options::{Options, Repeat, UnknownSelection};
 pub use profile::{Budget, Profile};
 #[cfg(feature = "cli")]

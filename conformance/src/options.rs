@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::drills::{Drill, Entries, Reexecution, drill_checks};
 use crate::profile::Profile;
 use crate::registry::checks;
 
@@ -20,6 +21,12 @@ pub struct Options {
     /// (list::order). May be repeated.
     #[cfg_attr(feature = "cli", arg(long, value_name = "CLAUSE|CHECK", num_args = 1..))]
     pub only: Vec<String>,
+    /// Run these drills instead of the checks.
+    #[cfg_attr(feature = "cli", arg(long, value_enum, value_name = "KIND", value_delimiter = ','))]
+    pub drills: Vec<Drill>,
+    /// How many entries the drill `scale` goes up to, 640 to 1000000.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t))]
+    pub entries: Entries,
     /// The number from which everything random is derived; drawn and shown where none is given.
     #[cfg_attr(feature = "cli", arg(long))]
     pub seed: Option<u64>,
@@ -42,6 +49,9 @@ pub struct Options {
     /// How a failure is repeated.
     #[cfg_attr(feature = "cli", arg(skip))]
     pub repeat: Repeat,
+    /// How this program is run once more, for drills that need other processes; none where it cannot be.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub reexecution: Option<Reexecution>,
 }
 
 /// How the command that repeats a failure is written.
@@ -61,12 +71,19 @@ impl Default for Repeat {
 }
 
 impl Repeat {
-    /// The command that runs `check` with this seed and profile; `target` is what selects the target.
-    pub(crate) fn command(&self, target: Option<&str>, check: &Check, profile: Profile, seed: u64) -> String {
+    /// The command that runs `check` with this seed and with the profile and the entries of `options`; `target` is what
+    /// selects the target.
+    fn command(&self, target: Option<&str>, check: &Check, options: &Options, seed: u64) -> String {
+        let profile = options.profile;
         match self {
             Self::Program(program) => {
                 let target = target.map(|target| format!(" {target}")).unwrap_or_default();
-                format!("{program}{target} --profile {profile} --only {} --seed {seed}", check.name)
+                let drill = match Drill::of(check) {
+                    Some(Drill::Scale) => format!(" --drills scale --entries {}", options.entries),
+                    Some(drill) => format!(" --drills {drill}"),
+                    None => String::new(),
+                };
+                format!("{program}{target}{drill} --profile {profile} --only {} --seed {seed}", check.name)
             }
             Self::CargoTest(package) => format!(
                 "CONFORMANCE_PROFILE={profile} CONFORMANCE_SEED={seed} cargo test --package {package} {}",
@@ -82,23 +99,32 @@ pub struct UnknownSelection(pub String);
 
 impl std::fmt::Display for UnknownSelection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` is no clause, group or check; `--list` shows them all", self.0)
+        write!(f, "`{}` is no clause, group or check here; `--list` shows them all", self.0)
     }
 }
 
 impl std::error::Error for UnknownSelection {}
 
 impl Options {
-    /// The checks that are selected, in the order of the registry.
+    /// The checks that are selected, of the suite or of the drills that are asked for, in the order of the registry.
     pub fn selected(&self) -> Result<Vec<&'static Check>, UnknownSelection> {
+        let of_drill = |check: &&Check| Drill::of(check).is_some_and(|drill| self.drills.contains(&drill));
+        let mut selected: Vec<_> = match self.drills.as_slice() {
+            [] => checks().iter().collect(),
+            _ => drill_checks().iter().filter(of_drill).collect(),
+        };
         for selection in &self.only {
-            if !checks().iter().any(|check| check.is_meant_by(selection)) {
+            if !selected.iter().any(|check| check.is_meant_by(selection)) {
                 return Err(UnknownSelection(selection.clone()));
             }
         }
-        let is_selected =
-            |check: &&Check| self.only.is_empty() || self.only.iter().any(|selection| check.is_meant_by(selection));
-        Ok(checks().iter().filter(is_selected).collect())
+        selected.retain(|check| self.only.is_empty() || self.only.iter().any(|only| check.is_meant_by(only)));
+        Ok(selected)
+    }
+
+    /// The command that runs `check` again with this seed; `target` is what selects the target.
+    pub(crate) fn repetition(&self, target: Option<&str>, check: &Check, seed: u64) -> String {
+        self.repeat.command(target, check, self, seed)
     }
 }
 
@@ -133,6 +159,17 @@ mod tests {
         assert_eq!(Options::default().selected().unwrap().len(), checks().len());
     }
 
+    #[test]
+    fn drills_are_run_instead_of_the_checks() {
+        let options = Options { drills: vec![Drill::Faults, Drill::Scale], ..Options::default() };
+        let groups: std::collections::BTreeSet<_> =
+            options.selected().unwrap().iter().map(|check| check.group()).collect();
+        assert_eq!(groups, ["faults", "scale"].into());
+        let only = Options { only: vec!["faults::put".to_owned()], ..options.clone() };
+        assert_eq!(only.selected().unwrap().iter().map(|check| check.name).collect::<Vec<_>>(), ["faults::put"]);
+        assert!(Options { only: vec!["paths".to_owned()], ..options }.selected().is_err());
+    }
+
     #[cfg(feature = "cli")]
     #[test]
     fn times_have_units() {
@@ -144,12 +181,19 @@ mod tests {
     #[test]
     fn the_command_of_a_failure_names_what_is_needed_to_see_it_again() {
         let check = &checks()[0];
+        let program = Options { profile: Profile::Quick, ..Options::default() };
         assert_eq!(
-            Repeat::default().command(Some("--driver memory"), check, Profile::Quick, 7),
+            program.repetition(Some("--driver memory"), check, 7),
             format!("blobstore conformance --driver memory --profile quick --only {} --seed 7", check.name)
         );
+        let growth = crate::check("scale::growth").unwrap();
         assert_eq!(
-            Repeat::CargoTest("mine".to_owned()).command(None, check, Profile::Quick, 7),
+            program.repetition(None, growth, 7),
+            "blobstore conformance --drills scale --entries 10000 --profile quick --only scale::growth --seed 7"
+        );
+        let test = Options { repeat: Repeat::CargoTest("mine".to_owned()), ..program };
+        assert_eq!(
+            test.repetition(None, check, 7),
             format!("CONFORMANCE_PROFILE=quick CONFORMANCE_SEED=7 cargo test --package mine {}", check.name)
         );
     }

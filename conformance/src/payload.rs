@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 const CELL: usize = 16;
 /// What the low 32 bits of every cell are before it is scrambled; tells a cell from other bytes.
@@ -27,7 +28,7 @@ const MAX_STRETCHES: usize = 8;
 /// assert_eq!(content.bytes(), payload(7, 100));
 /// assert_eq!(Content::identify(&payload(7, 100)), Some(content));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Content {
     /// The number of the write, unique within a check.
     pub write: u64,

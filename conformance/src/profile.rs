@@ -51,6 +51,8 @@ pub struct Budget {
     pub large_file: u64,
     /// Streams that are opened and dropped.
     pub abandoned_streams: usize,
+    /// Processes that are killed one after another.
+    pub kills: u32,
 }
 
 impl Profile {
@@ -68,6 +70,7 @@ impl Profile {
                 entries: 1100,
                 large_file: 4 << 20,
                 abandoned_streams: 200,
+                kills: 20,
             },
             Self::Standard => Budget {
                 time_limit: Duration::from_secs(120),
@@ -80,6 +83,7 @@ impl Profile {
                 entries: 2500,
                 large_file: 64 << 20,
                 abandoned_streams: 1000,
+                kills: 200,
             },
             Self::Exhaustive => Budget {
                 time_limit: Duration::from_secs(900),
@@ -92,6 +96,7 @@ impl Profile {
                 entries: 12_000,
                 large_file: 256 << 20,
                 abandoned_streams: 1000,
+                kills: 2000,
             },
         }
     }

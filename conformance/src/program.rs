@@ -7,6 +7,7 @@ use driver_api::CancellationToken;
 
 use crate::check::Failure;
 use crate::deviations::Deviations;
+use crate::drills::{Reexecution, take_part};
 use crate::options::{Options, Repeat};
 use crate::report::Report;
 use crate::runner::{Progress, run};
@@ -52,8 +53,16 @@ pub fn main(targets: impl IntoIterator<Item = Target>) -> ExitCode {
 /// was found until then.
 ///
 /// The code is 0 where no MUST is broken, 1 where one is, 2 where it could not run.
+///
+/// A drill with several processes runs this program once more with the arguments that it was given; the process that is run
+/// comes here too, and does its part.
 pub async fn execute(targets: &[Target], options: &Options, progress: &dyn Progress) -> ExitCode {
-    match try_execute(targets, options, progress).await {
+    if let Some(code) = take_part(targets).await {
+        return code;
+    }
+    let reexecution = options.reexecution.clone().or_else(|| Reexecution::of_this_program().ok());
+    let options = Options { reexecution, ..options.clone() };
+    match try_execute(targets, &options, progress).await {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(report)) if report.conforms() => ExitCode::SUCCESS,
         Ok(Some(_)) => ExitCode::FAILURE,

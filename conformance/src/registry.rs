@@ -2,6 +2,7 @@
 
 use crate::check::{Check, Kind};
 use crate::checks as groups;
+use crate::drills::drill_checks;
 
 /// Hands the list of checks to a macro, so that the registry and the tests of [`suite!`](crate::suite) are made of the same
 /// list. For each check: how it is run, its function, and the clauses that it tests.
@@ -183,18 +184,26 @@ macro_rules! for_each_check {
     };
 }
 
+/// A list of checks, the functions of which are in the modules of `$groups`.
+macro_rules! checks_of {
+    ($groups:ident; $($group:ident { $($kind:ident $name:ident [$($clause:literal),+];)+ })+) => {
+        &[$($(
+            Check {
+                name: concat!(stringify!($group), "::", stringify!($name)),
+                clauses: &[$($clause),+],
+                kind: Kind::$kind,
+                run: |case| Box::pin($groups::$group::$name(case)),
+            },
+        )+)+]
+    };
+}
+pub(crate) use checks_of;
+
 macro_rules! registry {
-    ($($group:ident { $($kind:ident $name:ident [$($clause:literal),+];)+ })+) => {
-        /// Every check, in the order in which reports show them.
+    ($($list:tt)+) => {
+        /// Every check of the suite, in the order in which reports show them.
         pub fn checks() -> &'static [Check] {
-            const CHECKS: &[Check] = &[$($(
-                Check {
-                    name: concat!(stringify!($group), "::", stringify!($name)),
-                    clauses: &[$($clause),+],
-                    kind: Kind::$kind,
-                    run: |case| Box::pin(groups::$group::$name(case)),
-                },
-            )+)+];
+            const CHECKS: &[Check] = checks_of! { groups; $($list)+ };
             CHECKS
         }
     };
@@ -202,9 +211,9 @@ macro_rules! registry {
 
 for_each_check!(registry);
 
-/// The check with this name.
+/// The check with this name, of the suite or of a drill.
 pub fn check(name: &str) -> Option<&'static Check> {
-    checks().iter().find(|check| check.name == name)
+    checks().iter().chain(drill_checks()).find(|check| check.name == name)
 }
 
 #[cfg(test)]

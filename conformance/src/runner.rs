@@ -9,6 +9,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use crate::audit::audit;
 use crate::case::Case;
 use crate::check::{Check, Failure, Kind, Stop, Verdict, describe};
+use crate::drills::{Drill, Equipment};
 use crate::options::{Options, UnknownSelection};
 use crate::profile::{Budget, Profile};
 use crate::report::{CheckResult, Outcome, Report, TargetReport};
@@ -150,10 +151,15 @@ impl Run<'_> {
         }
         self.progress.began(target, check);
         let begun = Instant::now();
-        let budget = self.budget.clone();
+        let Options { entries, reexecution, .. } = self.options;
+        let budget = match Drill::of(check) {
+            Some(drill) => drill.budget(&self.budget, *entries),
+            None => self.budget.clone(),
+        };
         let limit = budget.time_limit;
+        let equipment = Equipment::new(*entries, reexecution.clone());
         // A task of its own, so that a panic ends in an answer and another core can take it.
-        let mut task = tokio::spawn(attempt(target.clone(), check, budget, check_seed(seed, check)));
+        let mut task = tokio::spawn(attempt(target.clone(), check, budget, check_seed(seed, check), equipment.clone()));
         let verdict = tokio::select! {
             biased;
             joined = &mut task => joined.unwrap_or_else(|error| Err(panicked(error))),
@@ -167,18 +173,19 @@ impl Run<'_> {
                 Err(Failure { clauses: Vec::new(), expected, found: "it still runs".to_owned(), evidence: None }.into())
             }
         };
-        let repeat = self.options.repeat.command(target.selection(), check, self.options.profile, seed);
-        Some(CheckResult::new(check, outcome(verdict, check, repeat), begun.elapsed()))
+        let repeat = self.options.repetition(target.selection(), check, seed);
+        let result = CheckResult::new(check, outcome(verdict, check, repeat), begun.elapsed());
+        Some(CheckResult { growth: equipment.measured(), ..result })
     }
 }
 
 /// Makes an instance, runs the check on it, and looks for what is left.
-async fn attempt(target: Target, check: &'static Check, budget: Budget, seed: u64) -> Verdict {
+async fn attempt(target: Target, check: &'static Check, budget: Budget, seed: u64, equipment: Equipment) -> Verdict {
     let instance = target
         .fresh()
         .await
         .map_err(|error| Stop::from(Failure::new("ERR-1", "an instance of the driver", describe(&error))))?;
-    let case = Case::new(target, instance, budget, seed);
+    let case = Case::new(target, instance, budget, seed).equipped(equipment);
     for capability in check.capabilities() {
         case.require(capability)?;
     }

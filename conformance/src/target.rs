@@ -10,6 +10,8 @@ use driver_api::layers::Prefix;
 use driver_api::{Context, DeleteOptions, Error, ErrorKind, Storage, StorageDriver, StoragePath};
 use futures_util::future::{BoxFuture, FutureExt};
 
+use crate::location::{Location, Locations};
+
 type Make = Arc<dyn Fn() -> BoxFuture<'static, Result<Instance, Error>> + Send + Sync>;
 type Leftovers = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<String>, Error>> + Send + Sync>;
 type Reopen = Arc<dyn Fn() -> BoxFuture<'static, Result<Storage, Error>> + Send + Sync>;
@@ -21,6 +23,7 @@ pub struct Target {
     name: String,
     selection: Option<String>,
     source: Source,
+    locations: Option<Locations>,
 }
 
 /// Where instances come from.
@@ -42,9 +45,24 @@ struct Shared {
 }
 
 impl Shared {
-    fn instance(&self) -> Result<Instance, Error> {
+    /// A directory that nothing is in.
+    fn prefix(&self) -> Result<StoragePath, Error> {
         let number = self.instances.fetch_add(1, Ordering::Relaxed);
-        let prefix = self.directory.child(&number.to_string())?;
+        Ok(self.directory.child(&number.to_string())?)
+    }
+
+    /// The store in the directory `location`, by another driver value where there is a way to have one.
+    async fn open(&self, location: &str) -> Result<Storage, Error> {
+        let prefix = Prefix::new(StoragePath::parse(location)?);
+        let storage = match &self.reopen {
+            Some(reopen) => reopen().await?,
+            None => self.storage.clone(),
+        };
+        Ok(storage.layered(prefix))
+    }
+
+    fn instance(&self) -> Result<Instance, Error> {
+        let prefix = self.prefix()?;
         let within = Prefix::new(prefix.clone());
         let reopen = self.reopen.clone().map(|reopen| -> Reopen {
             let within = within.clone();
@@ -89,7 +107,7 @@ impl Target {
             let instance = make();
             async move { instance.await.map(Into::into).map_err(not_made) }.boxed()
         };
-        Self { name: name.into(), selection: None, source: Source::Made(Arc::new(make)) }
+        Self { name: name.into(), selection: None, source: Source::Made(Arc::new(make)), locations: None }
     }
 
     /// A backend that all instances share, each within a directory of its own below `/conformance-RUN`. Nothing else in
@@ -99,7 +117,7 @@ impl Target {
         let directory = StoragePath::parse(&format!("/conformance-{run:012x}"))?;
         let name = storage.name().to_owned();
         let shared = Shared { storage, reopen: None, directory, instances: Arc::default() };
-        Ok(Self { name, selection: None, source: Source::Shared(shared) })
+        Ok(Self { name, selection: None, source: Source::Shared(shared), locations: None })
     }
 
     /// The same target, with a way to open a shared backend again: another driver value, as another process would have it.
@@ -113,6 +131,37 @@ impl Target {
             shared.reopen = Some(Arc::new(move || reopen().boxed()));
         }
         self
+    }
+
+    /// The same target with stores that several processes can open, for the drills [`Crash`](crate::Drill::Crash) and
+    /// [`Cluster`](crate::Drill::Cluster): `make` gives the location of an empty one, and `open` opens the one at a location.
+    /// A shared backend has this by itself.
+    ///
+    /// ```no_run
+    /// # use conformance::{Location, Target};
+    /// # use driver_api::{Error, Storage};
+    /// # use driver_inmemory::MemoryDriver as Driver;
+    /// # fn open(_: &str) -> Driver { Driver::default() }
+    /// # let target = Target::new("mine", || async { Driver::default() });
+    /// let target = target.with_locations(
+    ///     || {
+    ///         let directory = tempfile::tempdir()?;
+    ///         Ok(Location::new(directory.path().to_string_lossy()).keeping(directory))
+    ///     },
+    ///     |location| async move { Ok(Storage::new(open(&location))) },
+    /// );
+    /// ```
+    #[must_use]
+    pub fn with_locations<F>(
+        self,
+        make: impl Fn() -> std::io::Result<Location> + Send + Sync + 'static,
+        open: impl Fn(String) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Storage, Error>> + Send + 'static,
+    {
+        let make = Arc::new(move || make().map_err(not_made));
+        Self { locations: Some(Locations { make, open: Arc::new(move |location| open(location).boxed()) }), ..self }
     }
 
     /// The same target under another name, which reports use.
@@ -141,6 +190,24 @@ impl Target {
         match &self.source {
             Source::Made(make) => make().await,
             Source::Shared(shared) => shared.instance(),
+        }
+    }
+
+    /// Where an empty store is that other processes can open; none where the target has no hook for it.
+    pub(crate) fn location(&self) -> Option<Result<Location, Error>> {
+        match (&self.source, &self.locations) {
+            (_, Some(locations)) => Some((locations.make)()),
+            (Source::Shared(shared), None) => Some(shared.prefix().map(|prefix| Location::new(prefix.as_str()))),
+            (Source::Made(_), None) => None,
+        }
+    }
+
+    /// The store at a location, as another driver value.
+    pub(crate) async fn open(&self, location: &str) -> Result<Storage, Error> {
+        match (&self.source, &self.locations) {
+            (_, Some(locations)) => (locations.open)(location.to_owned()).await,
+            (Source::Shared(shared), None) => shared.open(location).await,
+            (Source::Made(_), None) => Err(Error::unsupported("shared")),
         }
     }
 

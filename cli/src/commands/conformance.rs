@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use conformance::{Check, CheckResult, Instance, Options, Outcome, Progress, Target};
+use conformance::{Check, CheckResult, Instance, Location, Options, Outcome, Progress, Target};
 use driver_api::{Error, Storage};
+use driver_filesystem::{FilesystemDriver, FilesystemOptions};
 use driver_inmemory::MemoryDriver;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -15,6 +16,9 @@ use crate::exit::Result;
 ///
 /// Without a backend, both embedded drivers are tested, the filesystem's in a temporary directory. In a backend, the suite works
 /// in a directory of its own, removes it at the end, and touches nothing else.
+///
+/// With --drills KIND, drills are run instead of the suite: calls that fail, processes that are killed, several processes on one
+/// store, a store that grows.
 ///
 /// Ends with 0 where every MUST holds, with 1 where one is broken, with 2 where the suite could not run.
 #[derive(Debug, Args)]
@@ -50,12 +54,22 @@ fn existing(storage: Storage, selection: Selection) -> Result<Target> {
 /// The drivers that need nothing to run.
 fn embedded() -> Vec<Target> {
     vec![
-        Target::fallible("filesystem", async || driver_filesystem::conformance::instance()),
+        Target::fallible("filesystem", async || driver_filesystem::conformance::instance())
+            .with_locations(directory, async |root| {
+                Ok(Storage::new(FilesystemDriver::new(FilesystemOptions::new(root))?))
+            }),
         Target::new("inmemory", async || {
             let driver = MemoryDriver::default();
             Instance::new(driver.clone()).with_reopen(move || driver.clone())
         }),
     ]
+}
+
+/// A directory that other processes can open, and that goes with the drill.
+fn directory() -> std::io::Result<Location> {
+    let directory = tempfile::tempdir()?;
+    let root = directory.path().join("root");
+    Ok(Location::new(root.to_string_lossy()).keeping(directory))
 }
 
 /// A bar on standard error; hidden where that is no terminal.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::payload::Content;
 
 /// One of the two paths of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Place {
     A,
     B,
@@ -22,7 +24,7 @@ impl Place {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Operation {
     Get(Place),
     Stat(Place),
@@ -44,20 +46,20 @@ pub(super) enum Operation {
 }
 
 /// The condition of a change; a version is named by the content that had it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum When {
     Always,
     Absent,
     Is(Content),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum By {
     Put,
     Commit,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Outcome {
     Done,
     /// A get answered with this content.
@@ -72,8 +74,8 @@ pub(super) enum Outcome {
 }
 
 /// An operation with its outcome. Times are numbers of one counter: of two events the earlier has the smaller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Event {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Event {
     pub(super) task: usize,
     pub(super) operation: Operation,
     pub(super) outcome: Outcome,

@@ -13,8 +13,9 @@ use std::fmt::Write as _;
 use driver_api::{Context, DeleteOptions, ErrorKind, StoragePath};
 
 use self::checker::{Decision, decide, smallest};
-use self::event::Event;
+pub(crate) use self::event::Event;
 use self::record::record;
+pub(crate) use self::record::{Clock, play_alone};
 use crate::case::{Case, path};
 use crate::check::{Failure, Stop, Verdict};
 
@@ -26,11 +27,7 @@ pub(crate) async fn explore(case: &Case) -> Verdict {
         let directory = path(&format!("/history-{number}"));
         let paths = ["a", "b"].map(|name| path(&format!("{directory}/{name}")));
         let history = record(case.storage(), paths.clone(), seed).await?;
-        match decide(&history) {
-            Decision::Linearizable => {}
-            Decision::Undecided => undecided += 1,
-            Decision::Refuted => return Err(refuted(&history, &paths)),
-        }
+        undecided += u32::from(!decided(history, &paths, "both begin with nothing")?);
         tidy(case, &directory).await?;
     }
     if undecided > 0 {
@@ -40,11 +37,22 @@ pub(crate) async fn explore(case: &Case) -> Verdict {
     Ok(())
 }
 
-fn refuted(history: &[Event], paths: &[StoragePath; 2]) -> Stop {
+/// Whether a history could be decided on; fails where no order explains it, and says so with `remark`. Both paths began
+/// with nothing.
+pub(crate) fn decided(mut history: Vec<Event>, paths: &[StoragePath; 2], remark: &str) -> Verdict<bool> {
+    history.sort_by_key(|event| event.begun);
+    match decide(&history) {
+        Decision::Linearizable => Ok(true),
+        Decision::Undecided => Ok(false),
+        Decision::Refuted => Err(refuted(&history, paths, remark)),
+    }
+}
+
+fn refuted(history: &[Event], paths: &[StoragePath; 2], remark: &str) -> Stop {
     let smallest = smallest(history);
     let [a, b] = paths;
     let found = format!("{} calls that no order explains (of {} in the history)", smallest.len(), history.len());
-    let evidence = format!("A is {a}, B is {b}; both begin with nothing\n{}", interleaving(&smallest));
+    let evidence = format!("A is {a}, B is {b}; {remark}\n{}", interleaving(&smallest));
     Failure::new("CONC-1", "one order of the calls that explains every answer", found).with_evidence(evidence).into()
 }
 

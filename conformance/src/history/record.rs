@@ -29,20 +29,16 @@ pub(super) async fn record(storage: &Storage, paths: [StoragePath; 2], seed: u64
     let shared = Arc::new(Shared {
         storage: storage.clone(),
         paths,
-        clock: AtomicU64::new(0),
+        clock: Clock::default(),
         versions: Mutex::default(),
         start: Barrier::new(tasks),
     });
     let mut running = JoinSet::new();
     for task in 0..tasks {
-        let mut random = random.fork();
-        let mut actor = Actor { task, shared: shared.clone(), known: [None; 2], events: Vec::new() };
+        let (random, actor) = (random.fork(), Actor::new(task, shared.clone()));
         running.spawn(async move {
             actor.shared.start.wait().await;
-            for number in 0..random.usize(OPERATIONS) {
-                actor.act(&mut random, number as u64).await?;
-            }
-            Verdict::Ok(actor.events)
+            actor.play(random).await
         });
     }
     let mut history = Vec::new();
@@ -56,20 +52,68 @@ pub(super) async fn record(storage: &Storage, paths: [StoragePath; 2], seed: u64
     Ok(history)
 }
 
+/// Plays one task of a history by itself, where the others are played elsewhere by the same clock. A version is known only
+/// to who has seen it.
+pub(crate) async fn play_alone(
+    storage: &Storage,
+    paths: [StoragePath; 2],
+    task: usize,
+    seed: u64,
+    clock: Clock,
+) -> Verdict<Vec<Event>> {
+    let (storage, versions, start) = (storage.clone(), Mutex::default(), Barrier::new(1));
+    let shared = Arc::new(Shared { storage, paths, clock, versions, start });
+    Actor::new(task, shared).play(fastrand::Rng::with_seed(seed)).await
+}
+
+/// What the times of a history are told by.
+#[derive(Debug)]
+pub(crate) enum Clock {
+    /// A number for each moment, within one process.
+    Counter(AtomicU64),
+    /// The monotonic clock that all processes of a machine share.
+    Machine,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::Counter(AtomicU64::new(0))
+    }
+}
+
+impl Clock {
+    fn begun(&self) -> u64 {
+        match self {
+            Self::Counter(next) => next.fetch_add(1, Ordering::SeqCst),
+            Self::Machine => 2 * monotonic_nanoseconds(),
+        }
+    }
+
+    /// Of what begins and what is answered at one moment, nothing says that the answer came first.
+    fn answered(&self) -> u64 {
+        match self {
+            Self::Counter(next) => next.fetch_add(1, Ordering::SeqCst),
+            Self::Machine => 2 * monotonic_nanoseconds() + 1,
+        }
+    }
+}
+
+fn monotonic_nanoseconds() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // It counts from the start of the machine, and 64 bits of nanoseconds are centuries.
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 struct Shared {
     storage: Storage,
     paths: [StoragePath; 2],
-    clock: AtomicU64,
+    clock: Clock,
     /// The version that each content was seen to have.
     versions: Mutex<Vec<(Place, Content, Version)>>,
     start: Barrier,
 }
 
 impl Shared {
-    fn tick(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::SeqCst)
-    }
-
     fn path(&self, place: Place) -> &StoragePath {
         &self.paths[place.index()]
     }
@@ -96,6 +140,18 @@ struct Actor {
 }
 
 impl Actor {
+    fn new(task: usize, shared: Arc<Shared>) -> Self {
+        Self { task, shared, known: [None; 2], events: Vec::new() }
+    }
+
+    /// Makes a few drawn operations one after the other.
+    async fn play(mut self, mut random: fastrand::Rng) -> Verdict<Vec<Event>> {
+        for number in 0..random.usize(OPERATIONS) {
+            self.act(&mut random, number as u64).await?;
+        }
+        Ok(self.events)
+    }
+
     async fn act(&mut self, random: &mut fastrand::Rng, number: u64) -> Verdict {
         let write = self.task as u64 * 100 + number + 1;
         let content = Content { write, size: SIZES[random.usize(..SIZES.len())] };
@@ -114,9 +170,9 @@ impl Actor {
             }
             token.cancel();
         };
-        let begun = self.shared.tick();
+        let begun = self.shared.clock.begun();
         let (answer, ()) = tokio::join!(self.make(&context, operation, writer), cancel);
-        let answered = self.shared.tick();
+        let answered = self.shared.clock.answered();
         if let Some(outcome) = self.outcome(operation, answer)? {
             self.events.push(Event { task: self.task, operation, outcome, begun, answered });
         }

@@ -1,5 +1,6 @@
 //! What a run found: check by check as it came, and clause by clause as it is read.
 
+mod growth;
 mod html;
 mod junit;
 mod markup;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::check::{Check, Failure};
 use crate::clause::{Clause, Level, clauses};
 use crate::deviations::{Deviation, Deviations, Shows};
+use crate::growth::Growth;
 
 /// What a run found.
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +68,9 @@ pub struct CheckResult {
     /// How long that took.
     #[serde(serialize_with = "as_seconds", rename = "seconds")]
     pub elapsed: Duration,
+    /// What it measured of a store that grows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<Growth>,
 }
 
 /// What came of a check.
@@ -112,7 +117,7 @@ pub enum Status<'a> {
     Failed,
     /// A check failed because of it, by a known fault of the engine.
     Deviates,
-    /// The driver does not declare its capability.
+    /// The driver does not declare its capability, or one that each check of it needs.
     Unsupported,
     /// Ordinary calls cannot show it; this drill does.
     Drill(&'static str),
@@ -192,28 +197,33 @@ impl Report {
     }
 }
 
+const NOT_SELECTED: &str = "no check of it was selected";
+
 impl TargetReport {
     /// What the run says about `clause`.
     pub fn status(&self, clause: &Clause) -> Status<'_> {
+        let is_declared = clause.capability.is_none_or(|name| self.capabilities.contains(&name));
         let mut status = match clause.drill {
+            _ if !is_declared => Status::Unsupported,
             Some(drill) => Status::Drill(drill),
-            None => Status::Untested("no check of it was selected"),
+            None => Status::Untested(NOT_SELECTED),
         };
-        if clause.capability.is_some_and(|name| !self.capabilities.contains(&name)) {
-            status = Status::Unsupported;
-        }
         for result in &self.results {
             match &result.outcome {
                 Outcome::Failed { failure, .. } if failure.clauses.contains(&clause.id) => return Status::Failed,
                 Outcome::Deviated { failure, .. } if failure.clauses.contains(&clause.id) => status = Status::Deviates,
                 _ if status == Status::Deviates => {}
-                _ if !result.clauses.contains(&clause.id) || status == Status::Unsupported => {}
+                _ if !result.clauses.contains(&clause.id) || !is_declared => {}
                 Outcome::Passed => status = Status::Passed,
                 _ if status == Status::Passed => {}
                 Outcome::Failed { .. } | Outcome::Deviated { .. } => {
                     status = Status::Untested("its check failed because of another clause");
                 }
                 Outcome::Skipped { reason } => status = Status::Untested(reason),
+                // All that would show it needs another capability.
+                Outcome::Unsupported { .. } if matches!(status, Status::Drill(_) | Status::Untested(NOT_SELECTED)) => {
+                    status = Status::Unsupported;
+                }
                 Outcome::Unsupported { .. } => {}
             }
         }
@@ -261,7 +271,7 @@ impl TargetReport {
 
 impl CheckResult {
     pub(crate) fn new(check: &Check, outcome: Outcome, elapsed: Duration) -> Self {
-        Self { check: check.name, clauses: check.clauses, outcome, runs: 1, elapsed }
+        Self { check: check.name, clauses: check.clauses, outcome, runs: 1, elapsed, growth: Vec::new() }
     }
 
     /// The result of this run and of the same check's next one.
@@ -270,6 +280,7 @@ impl CheckResult {
         self.elapsed += next.elapsed;
         if !matches!(self.outcome, Outcome::Failed { .. }) {
             self.outcome = next.outcome;
+            self.growth = next.growth;
         }
     }
 }

@@ -11,6 +11,7 @@ impl fmt::Display for Report {
         self.matrix(f)?;
         self.failures(f)?;
         self.deviations(f)?;
+        self.growth(f)?;
         writeln!(f)?;
         for target in &self.targets {
             let engine = target.engine.as_ref().map(|engine| format!(" on {engine}")).unwrap_or_default();
@@ -69,6 +70,19 @@ impl Report {
                 let Deviation { check, clause, .. } = mended;
                 writeln!(f, "\n{}: {check} passes, and {clause} is said to be broken by {engine}", target.name)?;
                 writeln!(f, "  remove the entry from the file of known deviations")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn growth(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for target in &self.targets {
+            for result in target.results.iter().filter(|result| !result.growth.is_empty()) {
+                writeln!(f, "\n{}: what {} measured", target.name, result.check)?;
+                writeln!(f, "  {:<24}{:<10} slope  median time of a call at so many entries", "call", "should be")?;
+                for growth in &result.growth {
+                    writeln!(f, "  {growth}")?;
+                }
             }
         }
         Ok(())

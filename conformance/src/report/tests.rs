@@ -1,6 +1,7 @@
 //! Tests of the reports, on one of each outcome.
 
 use super::*;
+use crate::growth::Point;
 
 fn report() -> Report {
     let failure = Failure::new("GET-1", "the file at /a", "<b>&\"nothing\"\u{1}").with_evidence("line 1\nline 2");
@@ -47,6 +48,32 @@ fn a_clause_passes_only_where_a_check_of_it_passed_and_none_failed() {
     assert_eq!(status("PUT-4"), "unsupported");
     assert_eq!(status("WRITE-15"), "drill");
     assert_eq!(status("LIST-1"), "untested");
+}
+
+#[test]
+fn a_drill_that_is_unsupported_leaves_no_clause_to_itself() {
+    let mut report = report();
+    let drill = check("crash::files");
+    let unsupported = Outcome::Unsupported { capability: "persistent" };
+    report.targets[0].results.push(CheckResult::new(&drill, unsupported, Duration::ZERO));
+    for id in ["DUR-1", "MOVE-10", "PUT-2"] {
+        assert_eq!(report.targets[0].status(crate::clause(id).unwrap()), Status::Unsupported, "{id}");
+    }
+    report.targets[0].results.push(CheckResult::new(&check("faults::put"), Outcome::Passed, Duration::ZERO));
+    assert_eq!(report.targets[0].status(crate::clause("PUT-2").unwrap()), Status::Passed, "another check shows it");
+}
+
+#[test]
+fn what_a_growing_store_costs_is_drawn_and_told() {
+    let mut report = report();
+    let mut growth = Growth::new("stat", crate::growth::Order::Constant);
+    growth.points = [(100, 1e-6), (10_000, 1e-4)].map(|(entries, seconds)| Point { entries, seconds }).to_vec();
+    report.targets[0].results[0].growth = vec![growth];
+    let page = report.to_html();
+    assert_eq!(page.matches("<polyline").count(), 1);
+    assert!(page.contains("<td class=\"fail\">1.00</td>") && page.contains("100 µs at 10000"), "{page}");
+    assert!(report.to_string().contains("stat                    constant    1.00"), "{report}");
+    assert!(report.to_json().unwrap().contains("\"slope\": 1.0"), "{}", report.to_json().unwrap());
 }
 
 #[test]
