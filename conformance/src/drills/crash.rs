@@ -11,7 +11,7 @@ use futures_util::future::select_all;
 use tokio::time::Instant;
 
 use super::process::{Order, Reply, Site, say};
-use super::workload::{Expectation, Step, Workload, World, look, perform};
+use super::workload::{Expectation, Found, Name, Step, Workload, World, look, perform};
 use crate::audit::audit;
 use crate::case::{Case, path};
 use crate::check::{Failure, Stop, Verdict, describe};
@@ -26,6 +26,8 @@ const DIRECTORIES: [&str; 3] = ["/crash-0", "/crash-1", "/crash-2"];
 const MOST_STEPS: u32 = 40;
 /// Until the first step has been timed.
 const FIRST_GUESS: Duration = Duration::from_millis(2);
+/// How long what was under way has to come to its end.
+const SETTLING: Duration = Duration::from_secs(5);
 /// How many steps of a directory are told with a failure.
 const TOLD_STEPS: usize = 12;
 /// How far the numbers of the writes of two processes are apart.
@@ -128,9 +130,22 @@ impl Survivor {
             }
             None => Expectation::settled(self.world),
         };
-        let found = look(storage, &self.directory, shared).await?;
+        let found = self.come_to_rest(storage, shared).await?;
         self.world = expectation.judge(&found, ACKNOWLEDGED).map_err(|failure| self.told_with(failure, kill))?;
         Ok(())
+    }
+
+    /// Looks until two looks in a row see the same: what the killed process had sent to a server may still be carried out.
+    async fn come_to_rest(&self, storage: &Storage, shared: bool) -> Verdict<Found> {
+        let deadline = Instant::now() + SETTLING;
+        let mut found = look(storage, &self.directory, shared).await?;
+        loop {
+            let again = look(storage, &self.directory, shared).await?;
+            if again == found || Instant::now() >= deadline {
+                return Ok(again);
+            }
+            found = again;
+        }
     }
 
     fn told_with(&self, mut failure: Failure, kill: u32) -> Stop {
@@ -148,7 +163,7 @@ impl Survivor {
     /// Publishes what is still kept, and looks at its bytes.
     async fn finish(&self, storage: &Storage) -> Verdict {
         let context = &Context::background();
-        for name in super::workload::Name::SESSIONS {
+        for name in Name::SESSIONS {
             let Some(content) = self.world.session(name) else { continue };
             let target = name.within(&self.directory);
             let writer = storage.writer(context, &target, WriteOptions::append()).await?;

@@ -149,13 +149,13 @@ impl<'a> Site<'a> {
         let assignment =
             Assignment { target: self.case.target().name().to_owned(), location: self.location.name().to_owned() };
         let started = serde_json::to_string(&assignment).map_err(io::Error::from).and_then(|assignment| {
-            Command::new(&self.reexecution.program)
-                .args(&self.reexecution.arguments)
-                .env(ASSIGNMENT, assignment)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()
+            let mut command = Command::new(&self.reexecution.program);
+            command.args(&self.reexecution.arguments).env(ASSIGNMENT, assignment);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+            // An interrupt is for the run, which ends its processes itself.
+            #[cfg(unix)]
+            command.process_group(0);
+            command.spawn()
         });
         let mut child = started.map_err(|error| broken("no process could be started", &error))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

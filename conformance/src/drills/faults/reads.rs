@@ -87,12 +87,14 @@ pub(super) async fn read_at_every_call(case: &Case, reading: Reading) -> Verdict
         for number in 1.. {
             let faults = injected.at(number);
             let storage = behind_retry(&case.storage().layered(faults.clone()));
+            let told = format!("{} of {directory}, of which call {number} {injected}", reading.name());
             let failed = |expected: &str, found: &str| {
-                let told = format!("{} of {directory}, of which call {number} {injected}", reading.name());
-                Failure::new(reading.clause(), expected, found).with_evidence(told)
+                Failure::new(reading.clause(), expected, found).with_evidence(told.clone())
             };
             match reading.read(&storage, &directory).await {
-                Ok(Seen::Bytes(bytes)) => same_bytes(reading.clause(), &bytes, NEW, "what is read")?,
+                Ok(Seen::Bytes(bytes)) => {
+                    same_bytes(reading.clause(), &bytes, NEW, format_args!("the answer to {told},"))?
+                }
                 Ok(Seen::Size(size)) if size == NEW.size => {}
                 Ok(Seen::Size(size)) => return Err(failed(&NEW.size.to_string(), &size.to_string()).into()),
                 Ok(Seen::Keys(found)) if found == keys => {}

@@ -10,6 +10,7 @@ use crate::check::{Failure, Verdict};
 use crate::payload::{Content, explain};
 
 /// What is in a workload's directory.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Found {
     files: Vec<(Name, Option<Bytes>)>,
     /// What a listing tells of the files, as paths within the directory.

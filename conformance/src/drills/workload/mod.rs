@@ -4,6 +4,6 @@ mod expectation;
 mod step;
 mod world;
 
-pub(crate) use self::expectation::{Expectation, look};
+pub(crate) use self::expectation::{Expectation, Found, look};
 pub(crate) use self::step::{Name, Step, perform};
 pub(crate) use self::world::{Workload, World};
