@@ -8,10 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use driver_api::layers::{ConcurrencyLimit, Count, Fault, Faults, Metrics, Prefix, ReadOnly, Retry, Timeout, Trace};
 use driver_api::{
-    CommitOptions, Context, DeleteOptions, Entry, ErrorKind, GetOptions, ListOptions, Operation, PutOptions,
+    CommitOptions, Context, DeleteOptions, Entry, EntryKey, ErrorKind, GetOptions, ListOptions, Operation, PutOptions,
     ReadOptions, Storage, StoragePath, WriteOptions,
 };
 use driver_inmemory::{MemoryDriver, MemoryOptions};
+use futures_util::TryStreamExt;
 use tokio::time::Instant;
 
 fn memory() -> Storage {
@@ -123,6 +124,72 @@ async fn retry_does_not_mix_versions_when_it_opens_a_stream_again() {
     let reader = storage.reader(&context, &file, ReadOptions::default()).await.unwrap();
     put(&bare, "/a", "new content").await;
     assert_eq!(reader.read_to_end(100).await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+/// A store of seven files in `/d` and seven kept sessions in `/s`, in pages of two; of its pages every third gets lost.
+async fn lossy_pages() -> (Storage, Storage, Count) {
+    let bare = memory();
+    for number in 0..7 {
+        put(&bare, &format!("/d/{number}"), "x").await;
+        let session = path(&format!("/s/{number}"));
+        let mut writer = bare.writer(&Context::background(), &session, WriteOptions::default()).await.unwrap();
+        writer.write(&Context::background(), "kept".into()).await.unwrap();
+        writer.close(&Context::background()).await.unwrap();
+    }
+    let lossy = Faults::new(|point| match point.operation {
+        Operation::List if point.number % 3 == 0 => Fault::Before(ErrorKind::Unavailable),
+        // The sessions come in one page.
+        Operation::Unfinished if point.number == 2 => Fault::Before(ErrorKind::Unavailable),
+        _ => Fault::None,
+    });
+    let count = Count::default();
+    let storage = bare.clone().layered(lossy).layered(count.clone()).layered(patient());
+    (bare, storage, count)
+}
+
+fn pages_of_two() -> ListOptions {
+    ListOptions::default().with_page_size(2.try_into().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_goes_on_with_a_listing_behind_its_last_entry() {
+    let (_, storage, count) = lossy_pages().await;
+    let behind = pages_of_two().with_start_after(EntryKey::file(&path("/d/0")));
+    for (options, first) in [(pages_of_two(), 0), (behind, 1)] {
+        let listing = storage.list(&Context::background(), &path("/d"), options).await.unwrap();
+        let names: Vec<_> = listing.collect().await.unwrap().iter().map(|entry| entry.path().to_string()).collect();
+        assert_eq!(names, (first..7).map(|number| format!("/d/{number}")).collect::<Vec<_>>());
+        assert!(count.take()[&Operation::List] > 1, "no page was lost");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_lists_each_kept_session_once_although_pages_get_lost() {
+    let (_, storage, count) = lossy_pages().await;
+    let pages = storage.unfinished(&Context::background(), &path("/s")).await.unwrap();
+    let mut names: Vec<_> = pages.try_concat().await.unwrap().iter().map(|kept| kept.path.to_string()).collect();
+    names.sort();
+    assert_eq!(names, (0..7).map(|number| format!("/s/{number}")).collect::<Vec<_>>());
+    assert!(count.take()[&Operation::Unfinished] > 1, "no page was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_ends_a_listing_whose_directory_went_while_a_page_was_lost() {
+    let (bare, storage, _) = lossy_pages().await;
+    let mut listing = storage.list(&Context::background(), &path("/d"), pages_of_two()).await.unwrap();
+    assert_eq!(listing.next_page().await.unwrap().unwrap().len(), 2);
+    bare.delete(&Context::background(), &path("/d"), DeleteOptions::tree()).await.unwrap();
+    assert!(listing.next_page().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_gives_up_on_a_page_that_never_comes() {
+    let (bare, ..) = lossy_pages().await;
+    let storage = bare.layered(Faults::from(3, Fault::Before(ErrorKind::Unavailable))).layered(patient());
+    let mut listing = storage.list(&Context::background(), &path("/d"), pages_of_two()).await.unwrap();
+    assert_eq!(listing.next_page().await.unwrap().unwrap().len(), 2);
+    assert_eq!(listing.next_page().await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(listing.next_page().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,6 +94,29 @@ pub trait Intercept: Debug + Send + Sync + 'static {
     ) -> Reader {
         reader
     }
+
+    /// Wraps the pages of a listing that has begun, with the options it began with.
+    fn entries(
+        &self,
+        _inner: &Arc<dyn StorageDriver>,
+        _context: &Context,
+        _path: &StoragePath,
+        _options: ListOptions,
+        pages: EntryPages,
+    ) -> EntryPages {
+        pages
+    }
+
+    /// Wraps the pages of a listing of kept sessions that has begun.
+    fn sessions(
+        &self,
+        _inner: &Arc<dyn StorageDriver>,
+        _context: &Context,
+        _prefix: &StoragePath,
+        pages: UnfinishedPages,
+    ) -> UnfinishedPages {
+        pages
+    }
 }
 
 impl<I: Intercept> Layer for I {
@@ -249,6 +272,7 @@ impl<I: Intercept> StorageDriver for Intercepted<I> {
                 Box::pin(async move { inner.unfinished(&context, &prefix).await })
             })
             .await?;
+        let pages = self.intercept.sessions(&self.inner, context, prefix, pages);
         Ok(Box::pin(self.pages(Operation::Unfinished, prefix, pages)))
     }
 
@@ -274,6 +298,7 @@ impl<I: Intercept> StorageDriver for Intercepted<I> {
                 Box::pin(async move { inner.list(&context, &path, options).await })
             })
             .await?;
+        let pages = self.intercept.entries(&self.inner, context, path, options, pages);
         Ok(Box::pin(self.pages(Operation::List, path, pages)))
     }
 

@@ -1,26 +1,28 @@
 //! Repeats what failed and is safe to repeat.
 
+mod resumed;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::StreamExt;
-use futures_util::stream::unfold;
 
+use self::resumed::{Entries, Pieces, Sessions, resumed};
 use crate::context::Context;
-use crate::driver::{ByteStream, StorageDriver};
-use crate::entry::FileInfo;
+use crate::driver::{EntryPages, StorageDriver, UnfinishedPages};
 use crate::error::{Error, ErrorKind, Result, Retry as RetryClass};
 use crate::layers::intercept::{Call, Intercept, Verdict};
-use crate::options::ReadOptions;
-use crate::range::ByteRange;
+use crate::options::{ListOptions, ReadOptions};
+use crate::path::StoragePath;
 use crate::reader::Reader;
 
 /// A layer that repeats calls whose error says that repeating is [`Safe`](RetryClass::Safe), after a pause that doubles and
 /// is spread at random. What may have been applied is never repeated.
 ///
 /// A reader whose stream breaks is opened again where it broke, on the same version (READ-4), if the driver declares
-/// `read_if_match` and the file has a version; else the error stands.
+/// `read_if_match` and the file has a version; else the error stands. A listing goes on behind its last entry; one of kept
+/// sessions begins again without those which came, whose paths are kept in memory until it ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     attempts: u32,
@@ -86,62 +88,33 @@ impl Intercept for Retry {
         let Some(version) = reader.info.version.clone().filter(|_| inner.capabilities().read_if_match) else {
             return reader;
         };
-        let resumable = Resumable {
-            retry: *self,
-            inner: inner.clone(),
-            context: context.clone(),
+        let pieces = Pieces {
+            path: reader.info.path.clone(),
             options: options.with_if_match(version),
-            info: reader.info.clone(),
             next: reader.range.start,
             end: reader.range.end,
-            attempt: 1,
-            stream: reader.stream,
         };
-        Reader { stream: Box::pin(unfold(Some(resumable), |state| async { state?.next_piece().await })), ..reader }
+        Reader { stream: resumed(*self, context, inner, pieces, reader.stream), ..reader }
     }
-}
 
-/// A stream that knows where it is, and so can be opened again there.
-struct Resumable {
-    retry: Retry,
-    inner: Arc<dyn StorageDriver>,
-    context: Context,
-    options: ReadOptions,
-    info: FileInfo,
-    next: u64,
-    end: u64,
-    attempt: u32,
-    stream: ByteStream,
-}
+    fn entries(
+        &self,
+        inner: &Arc<dyn StorageDriver>,
+        context: &Context,
+        path: &StoragePath,
+        options: ListOptions,
+        pages: EntryPages,
+    ) -> EntryPages {
+        resumed(*self, context, inner, Entries { path: path.clone(), options, last: None }, pages)
+    }
 
-impl Resumable {
-    async fn next_piece(mut self) -> Option<(Result<bytes::Bytes>, Option<Self>)> {
-        loop {
-            let mut error = match self.stream.next().await {
-                None => return None,
-                Some(Ok(piece)) => {
-                    // Progress, so the next break begins a new count.
-                    self.attempt = 1;
-                    self.next += piece.len() as u64;
-                    return Some((Ok(piece), Some(self)));
-                }
-                Some(Err(error)) => error,
-            };
-            loop {
-                if !self.retry.again(&self.context, self.attempt, &error).await {
-                    return Some((Err(error), None));
-                }
-                self.attempt += 1;
-                let left = ByteRange::span(self.next, self.end - self.next);
-                let options = self.options.clone().with_range(left);
-                match self.inner.reader(&self.context, &self.info.path, options).await {
-                    Ok(reader) => {
-                        self.stream = reader.stream;
-                        break;
-                    }
-                    Err(again) => error = again,
-                }
-            }
-        }
+    fn sessions(
+        &self,
+        inner: &Arc<dyn StorageDriver>,
+        context: &Context,
+        prefix: &StoragePath,
+        pages: UnfinishedPages,
+    ) -> UnfinishedPages {
+        resumed(*self, context, inner, Sessions { prefix: prefix.clone(), seen: HashSet::new() }, pages)
     }
 }

@@ -97,8 +97,6 @@ pub(crate) enum Nature {
 pub(crate) enum Effect {
     /// Nothing: behind the layer that repeats it always succeeds.
     None,
-    /// Nothing, and the answer comes in pages: the layer repeats the call, which has the first, and no page after it.
-    Pages,
     /// A change: its error may have to say that it may have taken effect.
     Change,
 }
@@ -163,9 +161,8 @@ pub(crate) async fn drill<B: Bench, P>(
                     round.check_error(error);
                     let unsure = error.retry() == Retry::MaybeApplied;
                     assert!(!unsure || effect == Effect::Change, "{what}: {error}");
-                    let is_repeated = behind_retries && (effect != Effect::Pages || nth == 0);
                     let nature = B::nature(&fault);
-                    let must_succeed = !was_struck || (is_repeated && !unsure) || nature == Nature::Delay;
+                    let must_succeed = !was_struck || (behind_retries && !unsure) || nature == Nature::Delay;
                     // Where the timeouts are short a machine that is busy can miss them; the other faults show that all is
                     // well.
                     assert!(!must_succeed || nature == Nature::Hang, "{what}: {error}");
