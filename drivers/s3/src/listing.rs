@@ -6,9 +6,11 @@ use std::time::SystemTime;
 
 use driver_api::{Entry, EntryKey, EntryPages, Error, ListOptions, Result, StoragePath};
 use futures_util::stream::{self, StreamExt, unfold};
+use tokio::task::JoinSet;
 
 pub(crate) use crate::bucket::Listed;
 use crate::bucket::{Answer, Bucket, PAGE, info, time};
+use crate::errors::Failure;
 use crate::keys::{Keys, decoded};
 
 /// A page of a listing as the service gives it.
@@ -126,6 +128,10 @@ struct Listing {
     /// What the caller wants to begin behind.
     behind: Option<EntryKey>,
     position: Position,
+    /// Whether the caller came back for more than the first page.
+    goes_on: bool,
+    /// The page at the position, where it was asked for while the caller is busy with the one before. Ends with the listing.
+    ahead: JoinSet<Answer<RawPage>>,
 }
 
 enum Position {
@@ -144,25 +150,53 @@ impl Listing {
             begun_behind(key, &prefix, rolled_up)
         });
         let listed = Listed { prefix, start_after, rolled_up, limit };
-        Self { bucket, path: path.clone(), listed, behind: options.start_after.clone(), position: Position::Beginning }
+        Self {
+            bucket,
+            path: path.clone(),
+            listed,
+            behind: options.start_after.clone(),
+            position: Position::Beginning,
+            goes_on: false,
+            ahead: JoinSet::new(),
+        }
+    }
+
+    /// The page at the position; none at the end.
+    async fn raw_page(&mut self) -> Result<Option<RawPage>> {
+        let token = match &mut self.position {
+            Position::Beginning => None,
+            Position::Behind(token) => Some(std::mem::take(token)),
+            Position::End => return Ok(None),
+        };
+        let page = match self.ahead.join_next().await {
+            // It ends early only with the runtime.
+            Some(page) => page.unwrap_or_else(|_| Err(Failure::interrupted())),
+            None => self.bucket.page(&self.listed, token).await,
+        };
+        page.map(Some).map_err(|failure| failure.of_read(&self.path))
+    }
+
+    /// Asks for the page at the position before the caller does. Who came back once will mostly go on to the end; who only
+    /// wants the first page is not to pay for the second.
+    fn read_ahead(&mut self) {
+        if let (true, Position::Behind(token)) = (self.goes_on, &self.position) {
+            let (bucket, listed, token) = (self.bucket.clone(), self.listed.clone(), token.clone());
+            self.ahead.spawn(async move { bucket.page(&listed, Some(token)).await });
+        }
+        self.goes_on = true;
     }
 
     /// The next page that has an entry; none at the end.
     async fn next_page(&mut self) -> Result<Option<Vec<Entry>>> {
         let end = self.bucket.keys.end_of_files();
-        loop {
-            let token = match &mut self.position {
-                Position::Beginning => None,
-                Position::Behind(token) => Some(std::mem::take(token)),
-                Position::End => return Ok(None),
-            };
-            let page = self.bucket.page(&self.listed, token).await.map_err(|failure| failure.of_read(&self.path))?;
+        while let Some(page) = self.raw_page().await? {
             // Nothing but sessions and foreign keys comes behind the last file.
             let is_behind_files = page.items.last().is_some_and(|item| item.key() > end.as_str());
             self.position = match page.next {
                 Some(next) if !is_behind_files => Position::Behind(next),
                 _ => Position::End,
             };
+            self.read_ahead();
             let entries: Vec<_> = page
                 .items
                 .iter()
@@ -173,6 +207,7 @@ impl Listing {
                 return Ok(Some(entries));
             }
         }
+        Ok(None)
     }
 
     /// Whether the directory of a listing without entries exists: it may have some before its beginning.

@@ -77,6 +77,27 @@ async fn a_listing_costs_its_pages() {
 }
 
 #[tokio::test]
+async fn a_listing_reads_ahead_of_who_came_back_for_a_second_page() {
+    let Fixture { server, storage, context, .. } = Fixture::new().await;
+    (0..4000).for_each(|number| server.put_object(BUCKET, &format!("d/{number:05}"), "x"));
+    let mut listing = storage.list(&context, &path("/d"), ListOptions::default()).await.unwrap();
+    listing.next_page().await.unwrap().unwrap();
+    // Whatever was begun would have been by the time that another request is answered.
+    storage.stat(&context, &path("/d/00000")).await.unwrap();
+    assert_eq!(server.requests(), counts([(ListObjects, 1), (HeadObject, 1)]));
+    listing.next_page().await.unwrap().unwrap();
+    let mut pages = 0;
+    while pages < 2 {
+        pages += server.requests().of(ListObjects);
+        tokio::task::yield_now().await;
+    }
+    listing.next_page().await.unwrap().unwrap();
+    listing.next_page().await.unwrap().unwrap();
+    assert!(listing.next_page().await.is_none());
+    assert_eq!(server.requests(), counts([(ListObjects, 1)]));
+}
+
+#[tokio::test]
 async fn a_listing_that_begins_late_costs_what_it_yields() {
     let Fixture { server, storage, context, .. } = Fixture::new().await;
     (0..3000).for_each(|number| server.put_object(BUCKET, &format!("d/a/{number:05}"), "x"));
