@@ -5,7 +5,6 @@
 
 pub(crate) mod proxy;
 
-use std::process::Command;
 use std::sync::OnceLock;
 
 use azure_storage::{CloudLocation, StorageCredentials};
@@ -27,20 +26,12 @@ impl Azurite {
     pub(crate) fn get() -> &'static Self {
         static AZURITE: OnceLock<Azurite> = OnceLock::new();
         AZURITE.get_or_init(|| {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ci/services");
-            let output = Command::new(script).args(["start", "azurite"]).output().expect("ci/services cannot be run");
-            assert!(output.status.success(), "no Azurite:\n{}", String::from_utf8_lossy(&output.stderr));
-            let text = String::from_utf8(output.stdout).unwrap();
-            let value = |name: &str| {
-                let line =
-                    text.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('='));
-                line.unwrap_or_else(|| panic!("ci/services does not tell {name}")).trim_matches('\'').to_owned()
-            };
+            let engine = engines::Engine::start("azurite");
             Self {
-                endpoint: Url::parse(&value("BLOBSTORE_AZURE_ENDPOINT")).unwrap(),
-                account: value("BLOBSTORE_AZURE_ACCOUNT"),
-                key: value("BLOBSTORE_AZURE_KEY"),
-                container: value("BLOBSTORE_AZURE_CONTAINER"),
+                endpoint: Url::parse(&engine.get("BLOBSTORE_AZURE_ENDPOINT")).unwrap(),
+                account: engine.get("BLOBSTORE_AZURE_ACCOUNT"),
+                key: engine.get("BLOBSTORE_AZURE_KEY"),
+                container: engine.get("BLOBSTORE_AZURE_CONTAINER"),
             }
         })
     }
