@@ -1,0 +1,331 @@
+//! The manifests of a repository.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use bytes::Bytes;
+use driver_api::{Context, ErrorKind, StoragePath};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Kind, MAX_MANIFEST_BYTES, Manifest, schema1};
+use crate::blob::BlobProvider;
+use crate::descriptor::{Descriptor, Reference};
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Error, Result};
+use crate::layout::Place;
+use crate::link;
+use crate::linked::{LinkSet, LinkedBlobs};
+use crate::names::Tag;
+use crate::protection::{LONGEST_REQUEST, Push};
+use crate::tags::Tags;
+
+/// How many of a manifest's references are looked for at once.
+const AT_ONCE: usize = 16;
+
+/// What became of a manifest that was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pushed {
+    /// Its canonical descriptor.
+    pub descriptor: Descriptor,
+    /// The manifest that it refers to.
+    pub subject: Option<Digest>,
+}
+
+/// The manifests of one repository.
+#[derive(Debug, Clone)]
+pub struct Manifests {
+    revisions: LinkedBlobs,
+    layers: LinkedBlobs,
+    tags: Tags,
+}
+
+impl Manifests {
+    pub(crate) const fn new(revisions: LinkedBlobs, layers: LinkedBlobs, tags: Tags) -> Self {
+        Self { revisions, layers, tags }
+    }
+
+    /// Whether there is a manifest, and how large it is. Its media type is in its content.
+    ///
+    /// Errors: ManifestUnknown.
+    pub async fn stat(&self, context: &Context, digest: &Digest) -> Result<Descriptor> {
+        match self.revisions.find(context, digest).await {
+            // By an old link, which a blob can have as well.
+            Err(error) if error.is_unknown() => Ok(self.get(context, digest).await?.descriptor().clone()),
+            found => found,
+        }
+    }
+
+    /// Reads a manifest.
+    ///
+    /// Errors: ManifestUnknown; Damaged where what is stored is no manifest or another one.
+    pub async fn get(&self, context: &Context, digest: &Digest) -> Result<Manifest> {
+        let content = match self.revisions.get(context, digest, MAX_MANIFEST_BYTES).await {
+            Err(Error::Storage(error)) if error.kind() == ErrorKind::TooLarge => {
+                return Err(self.no_manifest(context, digest, error.to_string()).await);
+            }
+            content => content.map_err(|error| self.unknown(digest, error))?,
+        };
+        let manifest = match Manifest::parse(None, content) {
+            Ok(manifest) => manifest,
+            Err(error) => return Err(self.no_manifest(context, digest, error.to_string()).await),
+        };
+        if manifest.kind() != Kind::Schema1 {
+            return Ok(manifest);
+        }
+        let signatures = self.signatures(context, &manifest.descriptor().digest).await?;
+        schema1::signed(manifest, &signatures)
+    }
+
+    /// Reads what a link to a manifest leads to, without its signatures; who asks has seen the link.
+    ///
+    /// Errors: BlobUnknown; ManifestInvalid.
+    pub(crate) async fn content(&self, context: &Context, digest: &Digest) -> Result<Manifest> {
+        let content = match self.revisions.get_content(context, digest, MAX_MANIFEST_BYTES).await {
+            // A link may lead elsewhere than it is called.
+            Err(Error::BlobUnknown(_)) => self.revisions.get(context, digest, MAX_MANIFEST_BYTES).await,
+            content => content,
+        };
+        match content {
+            Err(Error::Storage(error)) if error.kind() == ErrorKind::TooLarge => {
+                Err(Error::ManifestInvalid(error.to_string()))
+            }
+            content => Manifest::parse(None, content?),
+        }
+    }
+
+    /// Takes a manifest in, byte by byte, and makes `tags` name it. `digest` is what its client calls it, if anything.
+    ///
+    /// What it names must be in the repository, and is when this succeeds.
+    ///
+    /// Errors: ManifestInvalid; DigestMismatch; ReferencesUnknown.
+    pub async fn put(
+        &self,
+        context: &Context,
+        media_type: Option<&str>,
+        content: Bytes,
+        digest: Option<&Digest>,
+        tags: &[Tag],
+    ) -> Result<Pushed> {
+        let manifest = Manifest::parse(media_type, content)?;
+        if manifest.kind() == Kind::Schema1 {
+            let reason = "manifests of schema 1 are read and no longer taken; push the image with a client of today";
+            return Err(Error::ManifestInvalid(reason.to_owned()));
+        }
+        let canonical = manifest.descriptor().digest;
+        let name = *digest.unwrap_or(&canonical);
+        let found = Digest::with(name.algorithm(), manifest.content());
+        if found != name {
+            return Err(Error::DigestMismatch { expected: name, found: found.into() });
+        }
+        self.publish(context, &manifest, &name).await?;
+        self.set_tags(context, tags, &canonical).await?;
+        let subject = manifest.subject().map(|subject| subject.digest);
+        Ok(Pushed { descriptor: manifest.descriptor().clone(), subject })
+    }
+
+    /// Makes `tags` name a manifest that is there.
+    ///
+    /// Errors: ManifestUnknown; ReferencesUnknown.
+    pub async fn tag(&self, context: &Context, digest: &Digest, tags: &[Tag]) -> Result<()> {
+        let manifest = self.get(context, digest).await?;
+        let canonical = manifest.descriptor().digest;
+        // An old manifest without a tag can be garbage that is being collected. Published again it is new.
+        self.publish(context, &manifest, digest).await?;
+        self.set_tags(context, tags, &canonical).await
+    }
+
+    async fn set_tags(&self, context: &Context, tags: &[Tag], digest: &Digest) -> Result<()> {
+        // Each owns its tag: else the whole would not be known to be Send.
+        let set = tags.iter().cloned().map(|tag| async move { self.tags.set(context, &tag, digest).await });
+        stream::iter(set).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Makes a manifest readable as `name`. When this returns, all that it names is there to stay: a collection that begins now
+    /// finds the manifest, which is too young to be taken for want of a tag within [`LONGEST_REQUEST`].
+    async fn publish(&self, context: &Context, manifest: &Manifest, name: &Digest) -> Result<()> {
+        loop {
+            let begun = Instant::now();
+            let push = self.revisions.protection().begin(context).await?;
+            let relied_on = self.find_references(context, manifest).await?;
+            self.write(context, manifest, name).await?;
+            self.confirm(context, push, manifest, name, relied_on).await?;
+            if begun.elapsed() < LONGEST_REQUEST / 2 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn write(&self, context: &Context, manifest: &Manifest, name: &Digest) -> Result<()> {
+        if manifest.kind() != Kind::Schema1 {
+            self.revisions.put_content(context, manifest.content().clone()).await?;
+        }
+        // Who lists referrers passes over one that is not there yet, and one that is there must be listed.
+        if let Some(place) = self.referrer(manifest, name) {
+            link::write(self.revisions.storage(), context, &place, &manifest.descriptor().digest).await?;
+        }
+        self.revisions.link(context, name, &manifest.descriptor().digest).await
+    }
+
+    async fn confirm(
+        &self,
+        context: &Context,
+        push: Push,
+        manifest: &Manifest,
+        name: &Digest,
+        references: Vec<(Digest, [StoragePath; 2])>,
+    ) -> Result<()> {
+        let canonical = manifest.descriptor().digest;
+        let own = || {
+            let links = [canonical, *name].map(|digest| self.revisions.place(&digest));
+            let places = links.into_iter().chain([Place::Blob(canonical)]).chain(self.referrer(manifest, name));
+            places.map(|place| place.path()).collect::<Vec<_>>()
+        };
+        let relied_on = || own().into_iter().chain(references.iter().flat_map(|(_, paths)| paths.clone())).collect();
+        let gone = self.revisions.protection().confirm(context, push, relied_on).await?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let is_gone = |paths: &[StoragePath]| paths.iter().any(|path| gone.contains(path));
+        let missing: Vec<_> =
+            references.iter().filter(|(_, paths)| is_gone(paths)).map(|(digest, _)| *digest).collect();
+        if missing.is_empty() {
+            // Its own files went, which are relied on by now, and stay this time.
+            return self.write(context, manifest, name).await;
+        }
+        for digest in [canonical, *name] {
+            link::remove(self.revisions.storage(), context, &self.revisions.place(&digest)).await?;
+        }
+        Err(Error::ReferencesUnknown(missing))
+    }
+
+    /// The files by which the repository has what a manifest names.
+    ///
+    /// Errors: ReferencesUnknown.
+    async fn find_references(&self, context: &Context, manifest: &Manifest) -> Result<Vec<(Digest, [StoragePath; 2])>> {
+        let blobs = manifest.blobs().iter().map(|reference| (&self.layers, reference));
+        let manifests = manifest.manifests().iter().map(|reference| (&self.revisions, reference));
+        let mut seen = HashSet::new();
+        let named = blobs.chain(manifests).filter(|(_, reference)| seen.insert(reference.digest));
+        let named: Vec<_> = named
+            .map(|(links, reference)| find(context.clone(), links.clone(), reference.digest, reference.is_foreign()))
+            .collect();
+        let looked = stream::iter(named);
+        let looked: Vec<_> = looked.buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut found = Vec::with_capacity(looked.len());
+        let mut missing = Vec::new();
+        for looked in looked {
+            match looked {
+                Found::Here(digest, paths) => found.push((digest, paths)),
+                Found::Elsewhere => {}
+                Found::Nowhere(digest) => missing.push(digest),
+            }
+        }
+        if missing.is_empty() { Ok(found) } else { Err(Error::ReferencesUnknown(missing)) }
+    }
+
+    /// Takes a manifest away, and the tags that name it.
+    ///
+    /// Errors: ManifestUnknown; DeleteDisabled.
+    pub async fn delete(&self, context: &Context, digest: &Digest) -> Result<()> {
+        self.revisions.check_delete()?;
+        let canonical = self.revisions.resolve(context, digest).await.map_err(|error| self.unknown(digest, error))?;
+        // Nobody finds a manifest by a tag that is gone; a tag without its manifest would be found and broken.
+        for tag in self.tags.naming(context, &canonical).await? {
+            self.tags.remove(context, &tag).await?;
+        }
+        let mut names = vec![*digest, canonical];
+        let manifest = match self.get(context, digest).await {
+            Ok(manifest) => Some(manifest),
+            Err(error) if error.is_unknown() => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(manifest) = &manifest {
+            // It may have been pushed by any name.
+            names.extend(Algorithm::ALL.map(|algorithm| Digest::with(algorithm, manifest.content())));
+        }
+        names.sort();
+        names.dedup();
+        let storage = self.revisions.storage();
+        for name in &names {
+            if let Some(place) = manifest.as_ref().and_then(|manifest| self.referrer(manifest, name)) {
+                link::remove(storage, context, &place).await?;
+            }
+            link::remove(storage, context, &self.revisions.place(name)).await?;
+            // Where registries up to 2.1.0 had it, and where it would be found again.
+            link::remove(storage, context, &self.layers.place(name)).await?;
+        }
+        Ok(())
+    }
+
+    /// The manifests that refer to `subject`, as an index lists them.
+    pub async fn referrers(&self, context: &Context, subject: &Digest) -> Result<Vec<Reference>> {
+        let names = self.revisions.referrers_of(context, subject).await?;
+        let read = stream::iter(names).map(|name| {
+            let (manifests, context) = (self.clone(), context.clone());
+            async move {
+                match manifests.get(&context, &name).await {
+                    Ok(manifest) => Ok(Some(Reference { digest: name, ..manifest.about().clone() })),
+                    // It is being pushed or taken away.
+                    Err(error) if error.is_unknown() => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+        });
+        let read: Vec<_> = read.buffered(AT_ONCE).try_collect().await?;
+        let mut listed: Vec<_> = read.into_iter().flatten().collect();
+        listed.sort_by_key(|reference| reference.digest);
+        Ok(listed)
+    }
+
+    /// Where it is noted that a manifest refers to another.
+    fn referrer(&self, manifest: &Manifest, name: &Digest) -> Option<Place> {
+        let subject = manifest.subject()?.digest;
+        Some(Place::Referrer { repository: self.revisions.repository().clone(), subject, referrer: *name })
+    }
+
+    /// The signatures of a manifest of schema 1, in the order of their digests.
+    async fn signatures(&self, context: &Context, manifest: &Digest) -> Result<Vec<Bytes>> {
+        let set = self.revisions.with_links(LinkSet::Signatures(*manifest));
+        let mut signatures = Vec::new();
+        for digest in set.linked(context).await? {
+            signatures.push(set.get(context, &digest, MAX_MANIFEST_BYTES).await?);
+        }
+        Ok(signatures)
+    }
+
+    /// What it means that a link leads to what is no manifest: by a link of today that it is damaged; by an old one, that it is a
+    /// blob.
+    async fn no_manifest(&self, context: &Context, digest: &Digest, reason: String) -> Error {
+        match self.revisions.find(context, digest).await {
+            Ok(found) => Error::Damaged { path: Place::Blob(found.digest).path(), reason },
+            Err(error) if error.is_unknown() => self.unknown(digest, Error::BlobUnknown(*digest)),
+            Err(error) => error,
+        }
+    }
+
+    fn unknown(&self, digest: &Digest, error: Error) -> Error {
+        match error {
+            Error::BlobUnknown(_) => Error::ManifestUnknown(self.revisions.repository().clone(), digest.to_string()),
+            error => error,
+        }
+    }
+}
+
+/// Whether something that a manifest names is there.
+enum Found {
+    /// By these files: the link and the content.
+    Here(Digest, [StoragePath; 2]),
+    /// It need not be.
+    Elsewhere,
+    Nowhere(Digest),
+}
+
+async fn find(context: Context, links: LinkedBlobs, digest: Digest, is_foreign: bool) -> Result<Found> {
+    match links.find(&context, &digest).await {
+        Ok(found) => Ok(Found::Here(digest, [links.place(&digest).path(), Place::Blob(found.digest).path()])),
+        Err(error) if error.is_unknown() && is_foreign => Ok(Found::Elsewhere),
+        Err(error) if error.is_unknown() => Ok(Found::Nowhere(digest)),
+        Err(error) => Err(error),
+    }
+}

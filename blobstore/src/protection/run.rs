@@ -1,0 +1,127 @@
+//! A collection that runs: the side of those who delete.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use driver_api::{
+    Context, DeleteOptions, Error as StorageError, ErrorKind, FileInfo, PutOptions, Storage, StoragePath,
+};
+use uuid::Uuid;
+
+use super::reliance::Reliances;
+use super::runs::Runs;
+use super::{LONGEST_REQUEST, RELIANCE, note};
+use crate::error::Result;
+use crate::text::lines;
+
+/// How often the note that a collection runs is renewed.
+const RENEWAL: Duration = Duration::from_secs(60);
+
+/// A collection that runs.
+#[derive(Debug)]
+pub(crate) struct Run {
+    storage: Storage,
+    id: Uuid,
+    /// By the clock of the storage.
+    started: SystemTime,
+    /// When the last renewal was sent that succeeded.
+    renewed: Instant,
+    reliances: Reliances,
+}
+
+impl Run {
+    /// Notes that a collection runs. What it reads of references it reads behind this.
+    pub(crate) async fn begin(storage: &Storage, context: &Context) -> Result<Self> {
+        let (id, renewed) = (Uuid::new_v4(), Instant::now());
+        let info = storage.put(context, &running(id), "running\n", PutOptions::default()).await?;
+        let reliances = Reliances::new(storage.clone());
+        Ok(Self { storage: storage.clone(), id, started: info.modified, renewed, reliances })
+    }
+
+    /// When it began, by the clock of the storage: what ages are counted to.
+    pub(crate) const fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// Renews the note that it runs where it is time to; to be called in all that takes long.
+    ///
+    /// Errors: Unavailable where it could not be renewed for so long that others may take the collection for dead.
+    pub(crate) async fn renew(&mut self, context: &Context) -> Result<()> {
+        let left = self.left()?;
+        if self.renewed.elapsed() > RENEWAL {
+            let now = Instant::now();
+            let context = context.with_timeout(left);
+            self.storage.put(&context, &running(self.id), "running\n", PutOptions::default()).await?;
+            self.renewed = now;
+        }
+        Ok(())
+    }
+
+    /// How long nobody takes it for dead.
+    fn left(&self) -> Result<Duration> {
+        let left = LONGEST_REQUEST.checked_sub(self.renewed.elapsed());
+        left.ok_or_else(|| {
+            let message =
+                "this collection of garbage was stopped for so long that others may count it as dead; begin another";
+            StorageError::new(ErrorKind::Unavailable, message).into()
+        })
+    }
+
+    /// Deletes files that nothing refers to, but those that a push relies on. Answers with those that were deleted, and with
+    /// what went wrong with others.
+    pub(crate) async fn delete(
+        &mut self,
+        context: &Context,
+        mut files: Vec<StoragePath>,
+    ) -> Result<(Vec<StoragePath>, Vec<StorageError>)> {
+        self.renew(context).await?;
+        let condemned = note("condemned", self.id);
+        self.storage.put(context, &condemned, lines(&files), PutOptions::default()).await?;
+        if let Err(error) = self.reliances.refresh(context).await {
+            // Nothing is on its way yet, so that nobody has to wait.
+            self.take_back(context, &condemned).await?;
+            return Err(error);
+        }
+        files.retain(|file| !self.reliances.include(file));
+        // Where this fails the note stays: the files may still go.
+        let context_of_delete = context.with_timeout(self.left()?);
+        let failures = self.storage.delete_files(&context_of_delete, files.iter().cloned()).await?;
+        self.take_back(context, &condemned).await?;
+        files.retain(|file| !failures.iter().any(|failure| failure.path() == Some(file)));
+        Ok((files, failures))
+    }
+
+    /// Notes that the collection has ended, which stays until another has ended behind it; and takes away the notes that are too
+    /// old to say anything.
+    pub(crate) async fn end(mut self, context: &Context) -> Result<()> {
+        // In this order: at no time is there nothing to show that this one has run.
+        let ended = note("collections", format_args!("{}.ended", self.id));
+        self.storage.put(context, &ended, "ended\n", PutOptions::default()).await?;
+        self.take_back(context, &running(self.id)).await?;
+        let seen = Runs::new(&self.storage).seen(context).await?;
+        let is_old =
+            |info: &&FileInfo| self.started.duration_since(info.modified).is_ok_and(|age| age > LONGEST_REQUEST * 2);
+        for info in seen.0.iter().filter(is_old) {
+            if let Some(id) = info.path.name().and_then(|name| name.strip_suffix(".running")) {
+                self.take_back(context, &note("condemned", id)).await?;
+            }
+            self.take_back(context, &info.path).await?;
+        }
+        // One that runs has perhaps not read them all.
+        if Runs::new(&self.storage).seen(context).await?.is_quiet() {
+            self.reliances.refresh(context).await?;
+            self.reliances.forget(context, self.started, RELIANCE).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_back(&self, context: &Context, note: &StoragePath) -> Result<()> {
+        match self.storage.delete(context, note, DeleteOptions::default()).await {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn running(id: Uuid) -> StoragePath {
+    note("collections", format_args!("{id}.running"))
+}

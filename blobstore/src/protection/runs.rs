@@ -1,0 +1,96 @@
+//! Which collections run and have run, and what each is about to delete.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use driver_api::{Context, Error, ErrorKind, FileInfo, GetOptions, ListOptions, Storage, StoragePath};
+use futures_util::TryStreamExt;
+
+use super::notes;
+use crate::error::Result;
+use crate::text::paths;
+
+/// A batch that is about to be deleted has some thousand paths.
+const MAX_NOTE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long a push waits for a batch to be deleted.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The collections that were noted at some moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen(pub(super) Vec<FileInfo>);
+
+impl Seen {
+    /// Whether none of them runs.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.0.iter().any(is_running)
+    }
+}
+
+fn is_running(note: &FileInfo) -> bool {
+    note.path.name().is_some_and(|name| name.ends_with(".running"))
+}
+
+/// The notes of all collections.
+pub(super) struct Runs<'a> {
+    storage: &'a Storage,
+}
+
+impl<'a> Runs<'a> {
+    pub(super) const fn new(storage: &'a Storage) -> Self {
+        Self { storage }
+    }
+
+    pub(super) async fn seen(&self, context: &Context) -> Result<Seen> {
+        let listing = match self.storage.list(context, &notes("collections"), ListOptions::default()).await {
+            Ok(listing) => listing,
+            Err(error) if error.is_not_found() => return Ok(Seen(Vec::new())),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Seen(listing.try_filter_map(|entry| async move { Ok(entry.as_file().cloned()) }).try_collect().await?))
+    }
+
+    /// Waits until no collection is about to delete any of the files.
+    pub(super) async fn wait_until_spared_or_gone(&self, context: &Context, relied_on: &[StoragePath]) -> Result<()> {
+        let begun = Instant::now();
+        let mut pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(5))
+            .with_max_delay(Duration::from_secs(1))
+            .without_max_times()
+            .build();
+        while self.is_any_condemned(context, relied_on).await? {
+            if begun.elapsed() > PATIENCE {
+                let message = "a collection of garbage is about to delete what this relies on, and does not go on";
+                return Err(Error::new(ErrorKind::Unavailable, message).into());
+            }
+            let pause = pauses.next().unwrap_or(PATIENCE);
+            let slept = async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            };
+            context.run(slept).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_any_condemned(&self, context: &Context, relied_on: &[StoragePath]) -> Result<bool> {
+        let mut listing = match self.storage.list(context, &notes("condemned"), ListOptions::default()).await {
+            Ok(listing) => listing,
+            Err(error) if error.is_not_found() => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        while let Some(entry) = listing.try_next().await? {
+            match self.storage.get(context, entry.path(), GetOptions::default().with_max_bytes(MAX_NOTE_BYTES)).await {
+                Ok((_, note)) => {
+                    let condemned = paths(&note);
+                    if relied_on.iter().any(|path| condemned.contains(path)) {
+                        return Ok(true);
+                    }
+                }
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,276 @@
+//! What is needed.
+
+use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
+
+use driver_api::{Context, ListOptions};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::Ages;
+use super::sweep::{Sweep, Victim};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::layout::{Directory, Place};
+use crate::linked::LinkSet;
+use crate::manifest::Manifest;
+use crate::names::RepositoryName;
+use crate::namespace::Namespace;
+
+/// How many manifests are read at once.
+const AT_ONCE: usize = 16;
+
+/// Half a digest: two contents that have it in common would only keep each other.
+fn half(digest: &Digest) -> u128 {
+    let (first, _) = digest.as_bytes().split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    u128::from_le_bytes(*first)
+}
+
+/// A set of digests.
+#[derive(Debug, Default)]
+pub(super) struct Marks(HashSet<u128>);
+
+impl Marks {
+    pub(super) fn insert(&mut self, digest: &Digest) {
+        self.0.insert(half(digest));
+    }
+
+    pub(super) fn contain(&self, digest: &Digest) -> bool {
+        self.0.contains(&half(digest))
+    }
+
+    pub(super) fn add_all(&mut self, others: &Self) {
+        self.0.extend(&others.0);
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+/// What the manifests of one repository need.
+#[derive(Debug, Default)]
+pub(super) struct Needed {
+    /// The canonical digests of its manifests and their signatures: contents that it has links of their own to.
+    pub(super) contents: Vec<Digest>,
+    /// What its manifests name, by the names that they use.
+    pub(super) named: Marks,
+    pub(super) manifests: u64,
+    /// Whether some manifest could not be made out, so that all links of the repository are as good as named.
+    pub(super) is_incomplete: bool,
+}
+
+/// A link to a manifest, and what the manifest says.
+struct Revision {
+    name: Digest,
+    modified: SystemTime,
+    manifest: Option<Manifest>,
+}
+
+/// Finds what the manifests of a repository need, and lets go of those that nobody asks for any more.
+///
+/// Errors: Storage where nobody knows what is needed, so that nothing must be deleted.
+pub(super) async fn mark(
+    namespace: &Namespace,
+    context: &Context,
+    repository: &RepositoryName,
+    ages: &Ages<'_>,
+    sweep: &mut Sweep<'_, '_>,
+) -> Result<Needed> {
+    let mut needed = Needed::default();
+    let (mut links, signatures) = links(namespace, context, repository).await?;
+    let tagged = tagged(namespace, context, repository, sweep, &mut needed).await?;
+    // Registries up to 2.1.0 had their links to manifests among those to layers: what a tag names can have such a one.
+    for digest in &tagged {
+        if !links.contains_key(digest) && is_linked(namespace, context, LinkSet::Layers, repository, digest).await? {
+            links.insert(*digest, SystemTime::UNIX_EPOCH);
+        }
+    }
+    let revisions = read(namespace, context, repository, links, sweep, &mut needed).await?;
+    let staying = if ages.options.delete_untagged {
+        let staying = staying(&revisions, &tagged, ages);
+        let leaving: Vec<_> = revisions.iter().filter(|revision| !staying.contains(&revision.name)).collect();
+        if !leaving.is_empty() {
+            let names = Marks(leaving.iter().map(|revision| half(&revision.name)).collect());
+            let mut victims: Vec<_> = leaving.iter().flat_map(|revision| untagged(repository, revision)).collect();
+            victims.extend(sweep.remembered(context, repository, &names).await?);
+            sweep.delete(context, victims).await?;
+        }
+        staying
+    } else {
+        revisions.iter().map(|revision| revision.name).collect()
+    };
+    for revision in revisions.iter().filter(|revision| staying.contains(&revision.name)) {
+        let Some(manifest) = &revision.manifest else { continue };
+        needed.manifests += 1;
+        needed.contents.push(manifest.descriptor().digest);
+        // An old link to it is among those to layers.
+        needed.named.insert(&revision.name);
+        manifest.references().for_each(|digest| needed.named.insert(digest));
+    }
+    needed.contents.extend(signatures);
+    Ok(needed)
+}
+
+/// The links to manifests with the time at which they were written, and the signatures.
+async fn links(
+    namespace: &Namespace,
+    context: &Context,
+    repository: &RepositoryName,
+) -> Result<(HashMap<Digest, SystemTime>, Vec<Digest>)> {
+    let (mut links, mut signatures) = (HashMap::new(), Vec::new());
+    let directory = Directory::Revisions(repository).path();
+    let mut listing = match namespace.storage().list(context, &directory, ListOptions::recursive()).await {
+        Ok(listing) => listing,
+        Err(error) if error.is_not_found() => return Ok((links, signatures)),
+        Err(error) => return Err(error.into()),
+    };
+    while let Some(entry) = listing.try_next().await? {
+        let Some(info) = entry.as_file() else { continue };
+        match Place::parse(&info.path) {
+            Some(Place::Revision(_, digest)) => drop(links.insert(digest, info.modified)),
+            Some(Place::Signature { signature, .. }) => signatures.push(signature),
+            _ => {}
+        }
+    }
+    Ok((links, signatures))
+}
+
+/// What the tags name.
+async fn tagged(
+    namespace: &Namespace,
+    context: &Context,
+    repository: &RepositoryName,
+    sweep: &mut Sweep<'_, '_>,
+    needed: &mut Needed,
+) -> Result<HashSet<Digest>> {
+    let tags = namespace.repository(repository.clone()).tags();
+    let names = match tags.all(context).await {
+        Ok(names) => names,
+        Err(error) if error.is_unknown() => return Ok(HashSet::new()),
+        Err(error) => return Err(error),
+    };
+    // What is asked side by side owns what it needs: else the whole would not be known to be Send.
+    let read = stream::iter(names).map(|tag| {
+        let (tags, context) = (tags.clone(), context.clone());
+        async move { (tags.get(&context, &tag).await, tag) }
+    });
+    let mut read = read.buffered(AT_ONCE);
+    let mut tagged = HashSet::new();
+    while let Some((target, tag)) = read.next().await {
+        match target {
+            Ok(digest) => drop(tagged.insert(digest)),
+            Err(error) if error.is_unknown() => {}
+            Err(error @ Error::Damaged { .. }) => {
+                // Nobody knows which manifest it names.
+                needed.is_incomplete = true;
+                sweep.problem(&Directory::Tag(repository, &tag).path(), &error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(tagged)
+}
+
+/// Reads the manifests.
+async fn read(
+    namespace: &Namespace,
+    context: &Context,
+    repository: &RepositoryName,
+    links: HashMap<Digest, SystemTime>,
+    sweep: &mut Sweep<'_, '_>,
+    needed: &mut Needed,
+) -> Result<Vec<Revision>> {
+    let manifests = namespace.repository(repository.clone()).manifests();
+    let read = stream::iter(links).map(|(name, modified)| {
+        let (manifests, context) = (manifests.clone(), context.clone());
+        async move { (name, modified, manifests.content(&context, &name).await) }
+    });
+    let mut read = read.buffer_unordered(AT_ONCE);
+    let mut revisions = Vec::new();
+    while let Some((name, modified, manifest)) = read.next().await {
+        sweep.renew(context).await?;
+        match manifest {
+            Ok(manifest) => revisions.push(Revision { name, modified, manifest: Some(manifest) }),
+            // It was taken away meanwhile, with what it needs.
+            Err(Error::BlobUnknown(_))
+                if !is_linked(namespace, context, LinkSet::Revisions, repository, &name).await? => {}
+            Err(
+                error @ (Error::BlobUnknown(_)
+                | Error::ManifestUnknown(..)
+                | Error::ManifestInvalid(_)
+                | Error::Damaged { .. }),
+            ) => {
+                needed.is_incomplete = true;
+                sweep.problem(&LinkSet::Revisions.place(repository, &name).path(), &error);
+                revisions.push(Revision { name, modified, manifest: None });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(revisions)
+}
+
+async fn is_linked(
+    namespace: &Namespace,
+    context: &Context,
+    links: LinkSet,
+    repository: &RepositoryName,
+    name: &Digest,
+) -> Result<bool> {
+    let path = links.place(repository, name).path();
+    match namespace.storage().stat(context, &path).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The names of the manifests that stay: those with a tag, those too young to have one, those that cannot be made out; and with one
+/// that stays those that it lists, and those that refer to it.
+fn staying(revisions: &[Revision], tagged: &HashSet<Digest>, ages: &Ages<'_>) -> HashSet<Digest> {
+    let names = |revision: &Revision| {
+        let canonical = revision.manifest.as_ref().map(|manifest| manifest.descriptor().digest);
+        [Some(revision.name), canonical].into_iter().flatten().collect::<Vec<_>>()
+    };
+    let mut by_name: HashMap<Digest, Vec<usize>> = HashMap::new();
+    let mut referring: HashMap<Digest, Vec<usize>> = HashMap::new();
+    for (at, revision) in revisions.iter().enumerate() {
+        for name in names(revision) {
+            by_name.entry(name).or_default().push(at);
+        }
+        if let Some(subject) = revision.manifest.as_ref().and_then(Manifest::subject) {
+            referring.entry(subject.digest).or_default().push(at);
+        }
+    }
+    let is_root = |revision: &Revision| {
+        let is_tagged = names(revision).iter().any(|name| tagged.contains(name));
+        is_tagged || revision.manifest.is_none() || !ages.is_old_without_tag(revision.modified)
+    };
+    let mut waiting: Vec<_> = (0..revisions.len()).filter(|at| is_root(&revisions[*at])).collect();
+    let mut stays = vec![false; revisions.len()];
+    while let Some(at) = waiting.pop() {
+        if std::mem::replace(&mut stays[at], true) {
+            continue;
+        }
+        let revision = &revisions[at];
+        let listed = revision.manifest.iter().flat_map(|manifest| manifest.manifests());
+        let listed = listed.filter_map(|reference| by_name.get(&reference.digest));
+        // Another name of the same manifest stays with it.
+        let own = names(revision).into_iter().filter_map(|name| by_name.get(&name));
+        let referrers = names(revision).into_iter().filter_map(|name| referring.get(&name));
+        waiting.extend(listed.chain(own).chain(referrers).flatten().copied());
+    }
+    revisions.iter().zip(stays).filter_map(|(revision, stays)| stays.then_some(revision.name)).collect()
+}
+
+/// What goes with a manifest that nobody asks for.
+fn untagged(repository: &RepositoryName, revision: &Revision) -> Vec<Victim> {
+    let victim = |place: Place| Victim::new(place, "no tag names this manifest", 0);
+    let mut victims = vec![victim(Place::Revision(repository.clone(), revision.name))];
+    let subject = revision.manifest.as_ref().and_then(Manifest::subject);
+    victims.extend(subject.map(|subject| {
+        let (repository, subject) = (repository.clone(), subject.digest);
+        victim(Place::Referrer { repository, subject, referrer: revision.name })
+    }));
+    victims
+}
