@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, cat, completions, config, conformance, ls, mv, put, rm, stat, sweep, url};
+use crate::commands::{
+    bench, blob, cat, completions, config, conformance, gc, ls, manifest, mv, purge_uploads, put, repo, rm, stat,
+    sweep, url,
+};
 use crate::exit::EXIT_CODES;
 
 /// Work with the files of a storage backend, measure it, and learn whether its driver keeps the contract.
@@ -26,6 +29,17 @@ pub(crate) enum Command {
     Rm(rm::Arguments),
     Url(url::Arguments),
     Sweep(sweep::Arguments),
+    /// Look at repositories of a registry
+    #[command(subcommand)]
+    Repo(repo::Command),
+    /// Look at manifests of a registry
+    #[command(subcommand)]
+    Manifest(manifest::Command),
+    /// Look at blobs of a registry
+    #[command(subcommand)]
+    Blob(blob::Command),
+    Gc(gc::Arguments),
+    PurgeUploads(purge_uploads::Arguments),
     /// Look at configuration files
     #[command(subcommand)]
     Config(config::Command),

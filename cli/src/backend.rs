@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use blobstore::{Namespace, NamespaceOptions};
 use clap::Args;
 use driver_api::{Error, Storage};
 use driver_factory::{Document, Factory, Finding, MAX_BYTES, Opened, StorageSection};
@@ -36,6 +37,13 @@ impl Backend {
     /// Opens the chosen backend.
     pub(crate) async fn open(&self) -> Result<Storage> {
         self.open_with_hooks().await.map(Opened::into_storage)
+    }
+
+    /// Opens the chosen backend as what a registry keeps. Who runs the command may delete.
+    pub(crate) async fn namespace(&self) -> Result<Namespace> {
+        let mut options = NamespaceOptions::default();
+        options.delete_enabled = true;
+        Ok(Namespace::new(self.open().await?, options))
     }
 
     /// Opens the chosen backend, with what its driver can do beside the storage.

@@ -98,6 +98,16 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<blobstore::Error> for Failure {
+    fn from(error: blobstore::Error) -> Self {
+        match error {
+            blobstore::Error::Storage(error) => error.into(),
+            error if error.is_unknown() => Self { code: NOT_FOUND, message: Some(error.to_string()) },
+            error => Self::new(error.to_string()),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::new(ErrorKind::Misconfigured, failure.message.unwrap_or_default())

@@ -51,7 +51,12 @@ pub(crate) fn write_json(output: &mut impl Write, entry: &Entry) -> Result {
             version: info.version.as_ref().map(|version| version.as_str()),
         },
     };
-    serde_json::to_writer(&mut *output, &json).map_err(|error| unwritable(error.into()))?;
+    write_json_line(output, &json)
+}
+
+/// Writes anything as a line of JSON.
+pub(crate) fn write_json_line(output: &mut impl Write, value: &impl Serialize) -> Result {
+    serde_json::to_writer(&mut *output, value).map_err(|error| unwritable(error.into()))?;
     writeln!(output).map_err(unwritable)
 }
 

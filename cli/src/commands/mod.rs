@@ -1,13 +1,18 @@
 //! The commands, a module each.
 
 pub(crate) mod bench;
+pub(crate) mod blob;
 pub(crate) mod cat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod conformance;
+pub(crate) mod gc;
 pub(crate) mod ls;
+pub(crate) mod manifest;
 pub(crate) mod mv;
+pub(crate) mod purge_uploads;
 pub(crate) mod put;
+pub(crate) mod repo;
 pub(crate) mod rm;
 pub(crate) mod stat;
 pub(crate) mod sweep;
@@ -29,6 +34,11 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Rm(arguments) => rm::run(arguments).await?,
         Command::Url(arguments) => url::run(arguments).await?,
         Command::Sweep(arguments) => sweep::run(arguments).await?,
+        Command::Repo(command) => repo::run(command).await?,
+        Command::Manifest(command) => manifest::run(command).await?,
+        Command::Blob(command) => blob::run(command).await?,
+        Command::Gc(arguments) => gc::run(arguments).await?,
+        Command::PurgeUploads(arguments) => purge_uploads::run(arguments).await?,
         Command::Config(command) => config::run(command).await?,
         Command::Conformance(arguments) => return conformance::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await?,

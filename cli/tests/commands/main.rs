@@ -1,6 +1,6 @@
 //! The built binary, end to end.
 
-#![expect(clippy::unwrap_used, reason = "a test's own functions panic as its tests do")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own functions panic as its tests do")]
 
 mod bench;
 mod configuration;
@@ -8,6 +8,7 @@ mod conformance;
 mod files;
 #[cfg(feature = "s3")]
 mod services;
+mod stores;
 mod streams;
 mod support;
 mod sweep;
