@@ -22,6 +22,7 @@ mod layout;
 mod link;
 mod linked;
 mod manifest;
+mod marks;
 mod names;
 mod namespace;
 mod protection;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use driver_api::{Context, DeleteOptions};
+use driver_api::{Context, DeleteOptions, Storage};
 
 use crate::error::{Error, Result};
 use crate::layout::Directory;
@@ -26,6 +26,10 @@ impl Repository {
     /// What it is called.
     pub const fn name(&self) -> &RepositoryName {
         &self.name
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        self.shared.blobs.storage()
     }
 
     fn linked(&self, links: LinkSet) -> LinkedBlobs {
@@ -55,7 +59,7 @@ impl Repository {
         if !self.shared.delete_enabled {
             return Err(Error::DeleteDisabled);
         }
-        let storage = self.shared.blobs.storage();
+        let storage = self.storage();
         let mut found = false;
         // The manifests last: they make it one, so that what fails before can be repeated.
         let (layers, uploads) = (Directory::Layers(&self.name), Directory::Uploads(&self.name));

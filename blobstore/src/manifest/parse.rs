@@ -133,7 +133,7 @@ impl Reference {
     }
 
     /// Whether it is a layer that may be had elsewhere only.
-    pub(super) fn is_foreign(&self) -> bool {
+    pub(crate) fn is_foreign(&self) -> bool {
         let is_of_that_kind = self.media_type.contains(".nondistributable.") || self.media_type.contains(".foreign.");
         is_of_that_kind && !self.urls.is_empty()
     }

@@ -224,6 +224,14 @@ impl Manifests {
         if missing.is_empty() { Ok(found) } else { Err(Error::ReferencesUnknown(missing)) }
     }
 
+    /// Whether a manifest to which there is a link is one, has its content, and has all that it names.
+    ///
+    /// Errors: BlobUnknown; ManifestInvalid; ReferencesUnknown; DigestMismatch.
+    pub(crate) async fn check(&self, context: &Context, name: &Digest) -> Result<()> {
+        let manifest = self.content(context, name).await?;
+        self.find_references(context, &manifest).await.map(drop)
+    }
+
     /// Takes a manifest away, and the tags that name it.
     ///
     /// Errors: ManifestUnknown; DeleteDisabled.

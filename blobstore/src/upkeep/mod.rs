@@ -1,15 +1,20 @@
-//! Upkeep: clearing away what nobody needs.
+//! Upkeep: clearing away what nobody needs, looking for damage, and moving house.
 //!
 //! All of it runs beside pushes and pulls, on any number of servers. What goes wrong in one place is told and does not stop the
 //! rest; what is deleted is told with the reason, and with `dry_run` is told alone.
 
 mod collect;
+mod copy;
 mod purge;
+mod verify;
 
 use driver_api::StoragePath;
 
 pub use self::collect::{CollectOptions, Collected, collect};
+pub use self::copy::{Copied, copy};
 pub use self::purge::{PurgeOptions, Purged, purge_uploads};
+pub use self::verify::{Verified, VerifyOptions, verify};
+use crate::digest::Digest;
 use crate::error::Error;
 
 /// What upkeep tells while it works.
@@ -27,7 +32,9 @@ pub enum Event<'a> {
     },
     /// Something was not deleted because a push has come to rely on it.
     Spared(&'a StoragePath),
-    /// Something could not be done, and the rest goes on.
+    /// A content was read and is what its digest says.
+    Checked(&'a Digest),
+    /// Something is damaged or could not be done, and the rest goes on.
     Problem {
         /// What was being looked at.
         path: &'a StoragePath,

@@ -6,7 +6,6 @@
 mod fixture;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use blobstore::blob::{BlobDeleter, BlobIngester, BlobProvider, BlobStatter};
 use blobstore::cache::{BlobDescriptorCache, MemoryCache};
@@ -84,6 +83,8 @@ async fn what_is_deleted_is_unknown_although_it_was_cached() {
 
 #[cfg(feature = "redis")]
 mod redis {
+    use std::time::{Duration, Instant};
+
     use blobstore::cache::{RedisCache, RedisOptions};
 
     use super::*;

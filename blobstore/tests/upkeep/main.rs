@@ -7,5 +7,7 @@ mod fixture;
 
 mod collect;
 mod concurrency;
+mod copy;
 mod crash;
 mod purge;
+mod verify;

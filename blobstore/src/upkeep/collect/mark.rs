@@ -13,39 +13,12 @@ use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::linked::LinkSet;
 use crate::manifest::Manifest;
+use crate::marks::Marks;
 use crate::names::RepositoryName;
 use crate::namespace::Namespace;
 
 /// How many manifests are read at once.
 const AT_ONCE: usize = 16;
-
-/// Half a digest: two contents that have it in common would only keep each other.
-fn half(digest: &Digest) -> u128 {
-    let (first, _) = digest.as_bytes().split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-    u128::from_le_bytes(*first)
-}
-
-/// A set of digests.
-#[derive(Debug, Default)]
-pub(super) struct Marks(HashSet<u128>);
-
-impl Marks {
-    pub(super) fn insert(&mut self, digest: &Digest) {
-        self.0.insert(half(digest));
-    }
-
-    pub(super) fn contain(&self, digest: &Digest) -> bool {
-        self.0.contains(&half(digest))
-    }
-
-    pub(super) fn add_all(&mut self, others: &Self) {
-        self.0.extend(&others.0);
-    }
-
-    pub(super) fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-}
 
 /// What the manifests of one repository need.
 #[derive(Debug, Default)]
@@ -90,7 +63,7 @@ pub(super) async fn mark(
         let staying = staying(&revisions, &tagged, ages);
         let leaving: Vec<_> = revisions.iter().filter(|revision| !staying.contains(&revision.name)).collect();
         if !leaving.is_empty() {
-            let names = Marks(leaving.iter().map(|revision| half(&revision.name)).collect());
+            let names = leaving.iter().map(|revision| &revision.name).collect();
             let mut victims: Vec<_> = leaving.iter().flat_map(|revision| untagged(repository, revision)).collect();
             victims.extend(sweep.remembered(context, repository, &names).await?);
             sweep.delete(context, victims).await?;

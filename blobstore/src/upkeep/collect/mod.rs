@@ -13,10 +13,11 @@ use std::time::{Duration, SystemTime};
 
 use driver_api::Context;
 
-use self::mark::{Marks, mark};
+use self::mark::mark;
 use self::sweep::Sweep;
 use super::Listener;
 use crate::error::Result;
+use crate::marks::Marks;
 use crate::namespace::Namespace;
 use crate::protection::LONGEST_REQUEST;
 use crate::walk::Walk;

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 use driver_api::{Context, ListOptions, Storage, StoragePath};
 use futures_util::TryStreamExt;
 
-use super::mark::{Marks, Needed};
+use super::mark::Needed;
 use super::{Ages, Collected};
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::link;
+use crate::marks::Marks;
 use crate::names::RepositoryName;
 use crate::protection::Run;
 use crate::upkeep::{Event, Listener};
