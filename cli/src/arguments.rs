@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, blob, cat, completions, config, conformance, gc, ls, manifest, mv, purge_uploads, put, repo, rm, stat,
-    sweep, url,
+    bench, blob, cat, completions, config, conformance, copy, gc, ls, manifest, mv, purge_uploads, put, repo, rm, stat,
+    sweep, url, verify,
 };
 use crate::exit::EXIT_CODES;
 
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Blob(blob::Command),
     Gc(gc::Arguments),
     PurgeUploads(purge_uploads::Arguments),
+    Verify(verify::Arguments),
+    Copy(copy::Arguments),
     /// Look at configuration files
     #[command(subcommand)]
     Config(config::Command),

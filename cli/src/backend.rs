@@ -55,6 +55,13 @@ impl Backend {
     }
 }
 
+/// Opens the backend of a configuration file.
+pub(crate) async fn open_file(file: &Path) -> Result<Storage> {
+    let section = read_section(read_document(file)?)?;
+    tell_warnings(&section.warnings);
+    Ok(section.backend.open().await?)
+}
+
 impl Selection {
     /// Opens the chosen backend; none where none is chosen. Warnings go to standard error.
     pub(crate) async fn open(&self) -> Result<Option<Storage>> {

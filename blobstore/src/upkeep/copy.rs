@@ -157,9 +157,8 @@ impl<'a> CopyOf<'a> {
             return Ok(());
         }
         let mut reader = from.open(context, digest).await?;
-        let mut options = UploadOptions::default();
-        options.algorithm = Some(digest.algorithm());
-        options.size_hint = Some(reader.descriptor().size);
+        let size_hint = Some(reader.descriptor().size);
+        let options = UploadOptions { algorithm: Some(digest.algorithm()), size_hint, kept: None };
         let mut upload = to.create(context, options).await?;
         while let Some(chunk) = reader.next_chunk(context).await? {
             upload.write(context, chunk).await?;

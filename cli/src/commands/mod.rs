@@ -6,6 +6,7 @@ pub(crate) mod cat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod conformance;
+pub(crate) mod copy;
 pub(crate) mod gc;
 pub(crate) mod ls;
 pub(crate) mod manifest;
@@ -17,6 +18,7 @@ pub(crate) mod rm;
 pub(crate) mod stat;
 pub(crate) mod sweep;
 pub(crate) mod url;
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,8 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Manifest(command) => manifest::run(command).await?,
         Command::Blob(command) => blob::run(command).await?,
         Command::Gc(arguments) => gc::run(arguments).await?,
+        Command::Verify(arguments) => verify::run(arguments).await?,
+        Command::Copy(arguments) => copy::run(arguments).await?,
         Command::PurgeUploads(arguments) => purge_uploads::run(arguments).await?,
         Command::Config(command) => config::run(command).await?,
         Command::Conformance(arguments) => return conformance::run(arguments).await,

@@ -1,6 +1,6 @@
 //! The built binary, end to end.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own functions panic as its tests do")]
+#![expect(clippy::unwrap_used, reason = "a test's own functions panic as its tests do")]
 
 mod bench;
 mod configuration;

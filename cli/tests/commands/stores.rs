@@ -103,3 +103,39 @@ fn old_uploads_are_deleted() {
     assert!(store.run(&["purge-uploads"]).done().ends_with("1 uploads, 1 deleted\n"));
     assert_eq!(store.run(&["purge-uploads"]).done(), "0 uploads, 0 deleted\n");
 }
+
+#[test]
+fn damage_is_found_and_moved_out_of_the_way() {
+    let store = Store::new();
+    image(&store, "a", "latest", "hello");
+    assert!(store.run(&["verify"]).done().ends_with("4 links and 1 manifests; 0 damaged, 0 broken\n"));
+    let hex = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    fs::write(store.root().join(format!("docker/registry/v2/blobs/sha256/2c/{hex}/data")), "jello").unwrap();
+    let ended = store.run(&["verify", "--quarantine", "--json"]);
+    assert_eq!(ended.code(), 1);
+    assert!(ended.stderr().contains(hex) && ended.stderr().contains("not as they should be"), "{}", ended.stderr());
+    let sums: Value = serde_json::from_str(&ended.stdout()).unwrap();
+    // The blob; its link, and the manifest that names it.
+    assert_eq!((&sums["damaged"], &sums["quarantined"], &sums["broken"]), (&1.into(), &1.into(), &2.into()));
+    assert!(store.files_on_disk().contains(&format!("blobstore/quarantine/sha256/{hex}")));
+}
+
+#[test]
+fn repositories_are_copied_to_another_backend() {
+    let (from, to) = (Store::new(), Store::new());
+    for (repository, content) in [("a", "one"), ("b", "two"), ("b/c", "three")] {
+        image(&from, repository, "latest", content);
+    }
+    let configuration = from.root().join("to.yml");
+    let text = format!("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n", to.root().display());
+    fs::write(&configuration, text).unwrap();
+    let file = configuration.to_str().unwrap();
+    let some = from.run(&["copy", "--to", file, "--repository", "b/*"]).done();
+    assert!(some.starts_with("1 repositories: 1 manifests, 2 blobs"), "{some}");
+    assert_eq!(to.run(&["repo", "ls"]).done(), "b/c\n");
+    from.run(&["copy", "--to", file]).done();
+    assert_eq!(to.run(&["repo", "ls"]).done(), "a\nb\nb/c\n");
+    to.run(&["verify"]).done();
+    let again = from.run(&["copy", "--to", file]).done();
+    assert_eq!(again, "3 repositories: 0 manifests, 0 blobs with 0 bytes, 0 tags\n");
+}
