@@ -93,7 +93,8 @@ async fn execute(arguments: &Arguments) -> Result<Report, Failure> {
 async fn one(backend: Backend, options: &Options) -> Result<Report, Failure> {
     eprintln!("{} ({})", backend.name(), backend.version());
     let opened = backend.open().await?;
-    Ok(run(std::slice::from_ref(&opened.target), options, &Failures, &CancellationToken::new()).await?)
+    let options = backend.adapted(options);
+    Ok(run(std::slice::from_ref(&opened.target), &options, &Failures, &CancellationToken::new()).await?)
 }
 
 fn column(backend: Backend) -> Column {

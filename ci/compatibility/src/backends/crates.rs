@@ -69,7 +69,9 @@ pub(super) fn object_store_memory(moves: MoveLevel) -> Opened {
             namespace: Namespace::Flat,
             durability: Durability::Memory,
             shared: false,
-            put: Conditions::ALL,
+            // The suite takes one content at one path for one version, and what is moved away and back has another here. So
+            // that a failure is about the moves, no version is asked for where they are in question.
+            put: Conditions { if_absent: true, if_match: moves == MoveLevel::CopyThenDelete },
             moves,
         };
         Instance::new(Bridge::new(ObjectStoreCrate::new(Arc::new(InMemory::new()), promises)))

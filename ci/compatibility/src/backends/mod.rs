@@ -10,11 +10,16 @@ mod services;
 
 use std::any::Any;
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use conformance::Target;
+use conformance::{Options, Target};
 
 use crate::versions::locked;
+
+/// How long the random checks of a store in memory are repeated.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a backend did not come up.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -100,6 +105,18 @@ impl Backend {
             Self::Azurite => services::version("azurite"),
             Self::Moto => moto::version(),
         }
+    }
+
+    /// The options it is run with, where nobody chose others. The calls of a store in memory are so short that they meet only
+    /// where no other check runs beside them, and even then seldom.
+    pub fn adapted(self, options: &Options) -> Options {
+        let mut options = options.clone();
+        let in_memory = [Self::Inmemory, Self::OpendalMemory, Self::ObjectStoreMemory, Self::ObjectStoreMemoryAtomic];
+        if in_memory.contains(&self) {
+            options.jobs.get_or_insert(NonZeroUsize::MIN);
+            options.repeat_for.get_or_insert(PATIENCE);
+        }
+        options
     }
 
     /// Brings it up.
