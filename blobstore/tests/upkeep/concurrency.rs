@@ -238,6 +238,39 @@ async fn nothing_acknowledged_is_lost_on_the_filesystem() {
     drill(&store.storage, without_grace(), 100).await;
 }
 
+/// An engine that runs on this machine, in a directory that nobody else has.
+async fn on(engine: &str) -> Storage {
+    engines::Engine::start(engine);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/services").to_owned() + &format!("/{engine}.yml");
+    let document = driver_factory::Document::parse(&file, &std::fs::read_to_string(&file).unwrap()).unwrap();
+    let section = driver_factory::Factory::builtin().read(document, []).unwrap();
+    let directory = format!("/stores-{:032x}", fastrand::u128(..));
+    let prefix = driver_api::layers::Prefix::new(driver_api::StoragePath::parse(&directory).unwrap());
+    section.backend.open().await.unwrap().layered(prefix)
+}
+
+/// Takes away what a drill has left.
+async fn clear(storage: &Storage) {
+    for directory in ["/docker", "/blobstore"] {
+        let directory = driver_api::StoragePath::parse(directory).unwrap();
+        storage.delete(&Context::background(), &directory, driver_api::DeleteOptions::tree()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_acknowledged_is_lost_on_garage() {
+    let storage = on("garage").await;
+    drill(&storage, without_grace(), 20).await;
+    clear(&storage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_acknowledged_is_lost_on_azurite() {
+    let storage = on("azurite").await;
+    drill(&storage, without_grace(), 20).await;
+    clear(&storage).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_where_manifests_without_a_tag_go() {
     let [store, _] = Store::on_each_driver();
