@@ -30,7 +30,9 @@ impl Body {
         }
     }
 
-    /// Goes on with what is kept at `path`; none where others have changed it meanwhile.
+    /// Goes on with what is kept at `path`.
+    ///
+    /// Errors: UploadElsewhere where that is not what is expected; it stays as it was, for the one who knows its size.
     pub(super) async fn resume(
         storage: &Storage,
         context: &Context,
@@ -38,24 +40,24 @@ impl Body {
         expected: Option<u64>,
     ) -> Result<Self> {
         let mode = WriteMode::Append { expected_size: None };
-        match storage.writer(context, path, WriteOptions::default().with_mode(mode)).await {
-            Ok(writer) => {
-                let kept = writer.size();
-                match expected {
-                    Some(expected) if expected != kept => {
-                        // Kept as it was, for the one who knows its size.
-                        writer.close(context).await?;
-                        Err(Error::UploadElsewhere { expected, kept })
-                    }
-                    _ => Ok(Self::Open(writer)),
-                }
-            }
+        let body = match storage.writer(context, path, WriteOptions::default().with_mode(mode)).await {
+            Ok(writer) => Self::Open(writer),
             // A file that is not empty takes no more bytes; is that what is there?
             Err(error) if error.kind() == ErrorKind::Conflict => match storage.stat(context, path).await {
-                Ok(entry) => Ok(Self::Whole(entry.into_file()?.size)),
-                Err(_) => Err(error.into()),
+                Ok(entry) => Self::Whole(entry.into_file()?.size),
+                Err(_) => return Err(error.into()),
             },
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        let kept = body.size();
+        match expected.filter(|expected| *expected != kept) {
+            None => Ok(body),
+            Some(expected) => {
+                if let Self::Open(writer) = body {
+                    writer.close(context).await?;
+                }
+                Err(Error::UploadElsewhere { expected, kept })
+            }
         }
     }
 

@@ -211,6 +211,26 @@ async fn an_upload_has_one_writer_and_the_size_that_its_client_thinks() {
     }
 }
 
+/// What a commit leaves that was stopped between its two steps on a backend that cannot publish elsewhere at once.
+#[tokio::test]
+async fn an_upload_whose_bytes_are_a_file_of_its_own_is_committed_by_the_next_try() {
+    for store in Store::on_each_driver() {
+        let (context, blobs) = (&store.context, store.repository("a").blobs());
+        let upload = blobs.create(context, UploadOptions::default()).await.unwrap();
+        let id = upload.id();
+        upload.close(context).await.unwrap();
+        let data = blobstore::Place::UploadData(name("a"), id).path();
+        store.storage.put(context, &data, content(100), PutOptions::default()).await.unwrap();
+        let elsewhere = blobs.resume(context, id, options(99)).await.unwrap_err();
+        assert!(matches!(elsewhere, Error::UploadElsewhere { expected: 99, kept: 100 }), "{elsewhere}");
+        let mut upload = blobs.resume(context, id, options(100)).await.unwrap();
+        assert!(upload.write(context, content(1)).await.is_err(), "it takes no more");
+        let failure = upload.commit(context, &Digest::of(b"other"), None).await.unwrap_err();
+        failure.upload.unwrap().commit(context, &Digest::of(&content(100)), Some(100)).await.unwrap();
+        assert_eq!(store.files("/").await, expected("a", &content(100)));
+    }
+}
+
 #[tokio::test]
 async fn when_an_upload_began_is_written_as_the_go_registry_does() {
     let store = Store::in_memory();

@@ -13,18 +13,26 @@ use crate::upkeep::{Event, Listener};
 /// How many contents are read at once.
 const AT_ONCE: usize = 4;
 
-/// Reads every content; answers with those that are there and good, as far as is known.
+/// What is known of the contents.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// Those against which nothing is known.
+    pub(super) good: Marks,
+    pub(super) damaged: Marks,
+}
+
+/// Reads every content.
 pub(super) async fn verify(
     storage: &Storage,
     context: &Context,
     options: &VerifyOptions,
     verified: &mut Verified,
     listener: &mut Listener<'_>,
-) -> Result<Marks> {
-    let mut stored = Marks::default();
+) -> Result<Contents> {
+    let mut contents = Contents::default();
     let mut listing = match storage.list(context, &Directory::Blobs.path(), ListOptions::recursive()).await {
         Ok(listing) => listing,
-        Err(error) if error.is_not_found() => return Ok(stored),
+        Err(error) if error.is_not_found() => return Ok(contents),
         Err(error) => return Err(error.into()),
     };
     while let Some(page) = listing.next_page().await {
@@ -34,7 +42,7 @@ pub(super) async fn verify(
         });
         let (known, unread): (Vec<_>, Vec<_>) =
             digests.partition(|digest| options.after.is_some_and(|after| *digest <= after));
-        known.iter().for_each(|digest| stored.insert(digest));
+        known.iter().for_each(|digest| contents.good.insert(digest));
         let read = stream::iter(unread).map(|digest| {
             let (storage, context) = (storage.clone(), context.clone());
             async move { (digest, hash(&storage, &context, &digest).await) }
@@ -47,11 +55,12 @@ pub(super) async fn verify(
                     verified.blobs += 1;
                     verified.bytes += bytes;
                     if found == digest {
-                        stored.insert(&digest);
+                        contents.good.insert(&digest);
                         listener(Event::Checked(&digest));
                         continue;
                     }
                     verified.damaged += 1;
+                    contents.damaged.insert(&digest);
                     let error =
                         Error::Damaged { path: path.clone(), reason: format!("its content has the digest {found}") };
                     listener(Event::Problem { path: &path, error: &error });
@@ -63,14 +72,13 @@ pub(super) async fn verify(
                 Err(Error::Storage(error)) if error.is_not_found() => {}
                 Err(error) => {
                     verified.problems += 1;
-                    // Nothing is known against it.
-                    stored.insert(&digest);
+                    contents.good.insert(&digest);
                     listener(Event::Problem { path: &path, error: &error });
                 }
             }
         }
     }
-    Ok(stored)
+    Ok(contents)
 }
 
 async fn hash(storage: &Storage, context: &Context, digest: &Digest) -> Result<(Digest, u64)> {

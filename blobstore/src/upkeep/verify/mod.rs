@@ -54,10 +54,10 @@ pub async fn verify(
     listener: &mut Listener<'_>,
 ) -> Result<Verified> {
     let mut verified = Verified::default();
-    let stored = contents::verify(namespace.storage(), context, options, &mut verified, listener).await?;
+    let contents = contents::verify(namespace.storage(), context, options, &mut verified, listener).await?;
     let mut walk = Walk::behind(namespace.storage().clone(), None);
     while let Some(repository) = walk.next(context).await? {
-        repositories::verify(namespace, context, &repository, &stored, &mut verified, listener).await?;
+        repositories::verify(namespace, context, &repository, &contents, &mut verified, listener).await?;
     }
     Ok(verified)
 }

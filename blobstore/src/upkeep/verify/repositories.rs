@@ -3,11 +3,11 @@
 use driver_api::{Context, ListOptions};
 
 use super::Verified;
+use super::contents::Contents;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::link;
-use crate::marks::Marks;
 use crate::names::RepositoryName;
 use crate::namespace::Namespace;
 use crate::upkeep::{Event, Listener};
@@ -17,7 +17,7 @@ pub(super) async fn verify(
     namespace: &Namespace,
     context: &Context,
     repository: &RepositoryName,
-    stored: &Marks,
+    contents: &Contents,
     verified: &mut Verified,
     listener: &mut Listener<'_>,
 ) -> Result<()> {
@@ -29,7 +29,7 @@ pub(super) async fn verify(
         };
         while let Some(page) = listing.next_page().await {
             for place in page?.iter().filter_map(|entry| Place::parse(entry.path())) {
-                match follow(namespace, context, &place, stored, verified).await {
+                match follow(namespace, context, &place, contents, verified).await {
                     Ok(None) => {}
                     Ok(Some(reason)) => {
                         verified.broken += 1;
@@ -52,7 +52,7 @@ async fn follow(
     namespace: &Namespace,
     context: &Context,
     place: &Place,
-    stored: &Marks,
+    contents: &Contents,
     verified: &mut Verified,
 ) -> Result<Option<String>> {
     // What a tag named once may be gone, and so may what refers to a manifest.
@@ -76,8 +76,14 @@ async fn follow(
             }
         }
         Place::Revision(repository, name) => manifest(namespace, context, repository, name, verified).await,
-        _ if !stored.contain(&target) => Ok(Some(format!("it leads to {target}, which is missing or damaged"))),
-        _ => Ok(None),
+        _ if contents.good.contain(&target) => Ok(None),
+        _ if contents.damaged.contain(&target) => Ok(Some(format!("it leads to {target}, which is damaged"))),
+        // What has come since is not known yet.
+        _ => match namespace.storage().stat(context, &Place::Blob(target).path()).await {
+            Err(error) if error.is_not_found() => Ok(Some(format!("it leads to {target}, which is missing"))),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(None),
+        },
     }
 }
 
