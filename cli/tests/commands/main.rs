@@ -5,6 +5,8 @@
 mod bench;
 mod configuration;
 mod conformance;
+#[cfg(any(feature = "s3", feature = "azure"))]
+mod engines;
 mod files;
 #[cfg(feature = "s3")]
 mod services;
