@@ -63,7 +63,7 @@ const CHECKS: &[Check] = checks_of! { groups;
         Random sessions_go_from_process_to_process ["WRITE-16", "PUT-10"];
     }
     scale {
-        Alone growth ["LIST-11", "CONC-3"];
+        Alone growth ["COST-1", "LIST-11"];
         Alone growth_of_pages ["LIST-12"];
     }
 };

@@ -17,10 +17,10 @@ pub(crate) async fn growth(case: &Case) -> Verdict {
     judged(
         case,
         &[
-            (Get, "CONC-3"),
-            (Stat, "CONC-3"),
-            (Put, "CONC-3"),
-            (Delete, "CONC-3"),
+            (Get, "COST-1"),
+            (Stat, "COST-1"),
+            (Put, "COST-1"),
+            (Delete, "COST-1"),
             (Listing, "LIST-11"),
             (Parent, "LIST-11"),
         ],

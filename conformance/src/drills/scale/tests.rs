@@ -50,7 +50,7 @@ async fn a_stat_that_looks_at_every_entry_is_caught() {
     });
     let (verdict, growths) = measured(target).await;
     let Err(Stop::Failed(failure)) = verdict else { panic!("{verdict:?} {growths:?}") };
-    assert_eq!(failure.clauses, ["CONC-3"], "{failure}");
+    assert_eq!(failure.clauses, ["COST-1"], "{failure}");
     assert!(failure.found.starts_with("stat "), "{failure}");
     let stat = growths.iter().find(|growth| growth.operation == "stat").unwrap();
     assert!(stat.slope() > 0.8 && growths.len() == 6, "{growths:?}");
