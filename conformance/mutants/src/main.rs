@@ -2,17 +2,15 @@
 
 use std::process::ExitCode;
 
-use conformance_mutants::{Extent, matrix, mutants, try_on};
+use conformance_mutants::{Extent, Matrix, mutants, try_on};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> std::io::Result<ExitCode> {
     let named: Vec<_> = std::env::args().skip(1).collect();
-    let mut trials = Vec::new();
-    for mutant in mutants().filter(|mutant| named.is_empty() || named.iter().any(|name| name == mutant.id)) {
-        let trial = try_on(mutant, Extent::Whole, 1).await;
+    let wanted = mutants().filter(|mutant| named.is_empty() || named.iter().any(|name| name == mutant.id));
+    let matrix = Matrix::new(try_on(wanted, Extent::Whole, 1)?);
+    for trial in matrix.trials() {
         println!("{trial}");
-        trials.push(trial);
     }
-    println!("{}", matrix(&trials));
-    if trials.iter().all(|trial| trial.is_caught()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{matrix}");
+    Ok(if matrix.missed().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,11 +4,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use conformance::Instance;
 use driver_api::{
     Capabilities, CommitOptions, Context, DeleteOptions, Entry, EntryPages, Error, FileInfo, FileWriter, GetOptions,
     ListOptions, MoveOptions, Payload, PutOptions, ReadOptions, Reader, Result, StatOptions, StorageDriver,
     StoragePath, UnfinishedPages, Url, UrlOptions, WriteMode, WriteOptions, async_trait,
 };
+
+use crate::base::Base;
 
 /// The right driver below a mutation.
 pub(crate) type Inner = Arc<dyn StorageDriver>;
@@ -78,6 +81,8 @@ pub(crate) struct Session {
     pub(crate) opened_with: Context,
     /// The size it was resumed at; none in mode Truncate.
     pub(crate) resumed_at: Option<u64>,
+    /// The size that it was said to come to.
+    pub(crate) size_hint: Option<u64>,
     /// How many chunks came.
     pub(crate) chunks: u64,
     /// Bytes that the mutation took and did not pass on.
@@ -87,6 +92,16 @@ pub(crate) struct Session {
 /// What is broken. Every method stands for the call of the same name and, unless a mutant says otherwise, does what is right.
 #[async_trait]
 pub(crate) trait Mutation: Debug + Default + Send + Sync + 'static {
+    /// The mutation of a driver value that opens the store a second time.
+    fn opened_again() -> Self {
+        Self::default()
+    }
+
+    /// The instance with the hooks that the defect needs.
+    fn equip(self: Arc<Self>, instance: Instance) -> Instance {
+        instance
+    }
+
     fn capabilities(&self, inner: &Inner) -> Capabilities {
         inner.capabilities()
     }
@@ -135,6 +150,10 @@ pub(crate) trait Mutation: Debug + Default + Send + Sync + 'static {
         inner.delete_files(context, paths).await
     }
 
+    async fn url_for(&self, call: Call<'_, UrlOptions>) -> Result<Option<Url>> {
+        call.inner.url_for(call.context, call.path, call.options).await
+    }
+
     fn size(&self, session: &Session) -> u64 {
         session.writer.size() + session.swallowed
     }
@@ -164,8 +183,19 @@ pub(crate) struct Broken<M> {
 }
 
 impl<M: Mutation> Broken<M> {
-    pub(crate) fn over(inner: Inner) -> Arc<dyn StorageDriver> {
-        Arc::new(Self { inner, mutation: Arc::new(M::default()) })
+    pub(crate) fn over(inner: Inner) -> Self {
+        Self { inner, mutation: Arc::new(M::default()) }
+    }
+
+    /// An instance over an empty store, which can be opened again where the base can.
+    pub(crate) fn instance(base: Base) -> Instance {
+        let driver = Self::over(base.driver());
+        let (inner, mutation) = (driver.inner.clone(), driver.mutation.clone());
+        let instance = mutation.equip(Instance::new(driver));
+        if base != Base::Shared {
+            return instance;
+        }
+        instance.with_reopen(move || Self { inner: inner.clone(), mutation: Arc::new(M::opened_again()) })
     }
 
     fn call<'a, O>(&'a self, context: &'a Context, path: &'a StoragePath, options: O) -> Call<'a, O> {
@@ -207,7 +237,7 @@ impl<M: Mutation> StorageDriver for Broken<M> {
         path: &StoragePath,
         options: WriteOptions,
     ) -> Result<Box<dyn FileWriter>> {
-        let appends = options.mode != WriteMode::Truncate;
+        let (appends, size_hint) = (options.mode != WriteMode::Truncate, options.size_hint);
         let writer = self.mutation.writer(self.call(context, path, options)).await?;
         let session = Session {
             resumed_at: appends.then(|| writer.size()),
@@ -215,6 +245,7 @@ impl<M: Mutation> StorageDriver for Broken<M> {
             inner: self.inner.clone(),
             path: path.clone(),
             opened_with: context.clone(),
+            size_hint,
             chunks: 0,
             swallowed: 0,
         };
@@ -256,7 +287,7 @@ impl<M: Mutation> StorageDriver for Broken<M> {
     }
 
     async fn url_for(&self, context: &Context, path: &StoragePath, options: UrlOptions) -> Result<Option<Url>> {
-        self.inner.url_for(context, path, options).await
+        self.mutation.url_for(self.call(context, path, options)).await
     }
 }
 

@@ -1,11 +1,14 @@
-//! The suite against one mutant, and the matrix of all mutants and checks.
+//! The suite, or a drill, against one mutant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use conformance::{Failure, Options, Outcome, Profile, Target, TargetReport};
-use driver_api::{CancellationToken, Storage};
+use conformance::{Drill, Entries, Failure, Options, Outcome, Profile, Target, TargetReport};
+use driver_api::CancellationToken;
 
 use crate::Mutant;
 
@@ -21,9 +24,10 @@ pub struct Trial {
 }
 
 impl Trial {
-    fn new(mutant: &'static Mutant, report: TargetReport) -> Self {
-        let elapsed = report.results.iter().map(|result| (result.check, result.elapsed)).collect();
-        let failed = report.results.into_iter().filter_map(|result| match result.outcome {
+    fn new(mutant: &'static Mutant, report: Option<TargetReport>) -> Self {
+        let results = report.map(|report| report.results).unwrap_or_default();
+        let elapsed = results.iter().map(|result| (result.check, result.elapsed)).collect();
+        let failed = results.into_iter().filter_map(|result| match result.outcome {
             Outcome::Failed { failure, .. } => Some((result.check, failure)),
             _ => None,
         });
@@ -64,41 +68,55 @@ pub enum Extent {
     Whole,
 }
 
-/// Runs the suite, profile quick, against `mutant`.
-pub async fn try_on(mutant: &'static Mutant, extent: Extent, seed: u64) -> Trial {
-    let target = Target::new(mutant.id, || async { conformance::Instance::over(Storage::from_arc(mutant.driver())) });
+/// Entries of the drill `scale`: enough for what looks at all of them to be ten times dearer at the end.
+const ENTRIES: u32 = 6400;
+
+/// Runs the suite, profile quick, or the drill that the mutant is for, against `mutant`.
+async fn attempt(mutant: &'static Mutant, extent: Extent, seed: u64) -> Trial {
+    let target = Target::new(mutant.id, || async { mutant.instance() });
     let mut options = Options::default();
     (options.profile, options.seed) = (Profile::Quick, Some(seed));
+    options.drills.extend(mutant.drill);
+    // Random checks end when their time is over: with many at once each would see little.
+    options.jobs = NonZeroUsize::new(2);
+    if mutant.drill == Some(Drill::Scale) {
+        options.entries = Entries::new(ENTRIES).unwrap_or_default();
+    }
     if extent == Extent::Listed {
-        options.only = mutant.clauses().map(str::to_owned).collect();
+        let all = conformance::checks().iter().chain(conformance::drill_checks());
+        let checks: Vec<_> = all.filter(|check| Drill::of(check) == mutant.drill).collect();
+        let is_tested = |clause: &&str| checks.iter().any(|check| check.clauses.contains(clause));
+        options.only = mutant.clauses().filter(is_tested).map(str::to_owned).collect();
     }
+    // A selection of clauses that the checks themselves name is no unknown one.
     let report = conformance::run(&[target], &options, &(), &CancellationToken::new()).await;
-    let report = report.ok().and_then(|report| report.targets.into_iter().next());
-    match report {
-        Some(report) => Trial::new(mutant, report),
-        // Every clause that a mutant lists is one of the contract; a test sees to it.
-        None => Trial { mutant, failures: BTreeMap::new(), elapsed: BTreeMap::new() },
-    }
+    Trial::new(mutant, report.ok().and_then(|report| report.targets.into_iter().next()))
 }
 
-/// The mutants by the checks: a row for each mutant, a column for each check, `#` where the check failed on the mutant.
-pub fn matrix(trials: &[Trial]) -> String {
-    let checks: Vec<_> = conformance::checks().iter().map(|check| check.name).collect();
-    let width = trials.iter().map(|trial| trial.mutant.id.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for trial in trials {
-        let row: String =
-            checks.iter().map(|check| if trial.failures.contains_key(check) { '#' } else { '.' }).collect();
-        let mark = if trial.is_caught() { "caught" } else { "MISSED" };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:<width$}  {mark}  {:<9} {row}", trial.mutant.id, trial.mutant.primary);
-    }
-    let _ = writeln!(text, "\nThe columns, with how many mutants each check fails on:");
-    for (column, check) in checks.iter().enumerate() {
-        let count = trials.iter().filter(|trial| trial.failures.contains_key(check)).count();
-        let _ = writeln!(text, "{:4}  {count:4}  {check}", column + 1);
-    }
-    let caught = trials.iter().filter(|trial| trial.is_caught()).count();
-    let _ = writeln!(text, "\n{caught} of {} mutants are caught by the clause that they break", trials.len());
-    text
+/// Tries `mutants`, as many at a time as there are cores, each in a runtime of its own, so that what one leaves running is not
+/// found by another's checks. The trials come in the order of the mutants.
+pub fn try_on(mutants: impl IntoIterator<Item = &'static Mutant>, extent: Extent, seed: u64) -> io::Result<Vec<Trial>> {
+    let waiting: Vec<_> = mutants.into_iter().enumerate().collect();
+    let (waiting, trials) = (Mutex::new(waiting.into_iter()), Mutex::new(BTreeMap::new()));
+    let work = || -> io::Result<()> {
+        loop {
+            let next = waiting.lock().map_or(None, |mut waiting| waiting.next());
+            let Some((number, mutant)) = next else { return Ok(()) };
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+            let trial = runtime.block_on(attempt(mutant, extent, seed));
+            runtime.shutdown_background();
+            if let Ok(mut trials) = trials.lock() {
+                trials.insert(number, trial);
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| match worker.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    Ok(trials.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect())
 }

@@ -32,12 +32,13 @@ impl Report {
         let deviations: String = self.targets.iter().map(deviations).collect();
         let growth: String = self.targets.iter().map(super::growth::sections).collect();
         let timings: String = self.targets.iter().map(timings).collect();
+        let mutants = super::mutants::section();
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
              <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{verdict}\n{summary}\n{failures}{deviations}\
              <h2>Clauses</h2>\n{FILTER}<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Clause</th>{heads}\
-             <th scope=\"col\">What it says</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{growth}{timings}</body>\n</html>\n"
+             <th scope=\"col\">What it says</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{growth}{timings}{mutants}</body>\n</html>\n"
         )
     }
 }

@@ -4,6 +4,7 @@ mod growth;
 mod html;
 mod junit;
 mod markup;
+mod mutants;
 mod table;
 
 pub(crate) use table::Failures;

@@ -133,6 +133,13 @@ fn json_has_the_matrix_and_the_results() {
     assert_eq!(json["targets"][0]["results"][1]["failure"]["clauses"][0], "GET-1");
 }
 
+#[test]
+fn the_page_tells_what_the_suite_was_tried_on() {
+    let page = report().to_html();
+    assert!(page.contains("<td>torn-put</td><td>PUT-1</td>"), "the table of mutants is missing");
+    balanced(page.split_once("<body>").unwrap().1.split_once("</body>").unwrap().0);
+}
+
 fn known(check: &str, clause: &str) -> Deviations {
     let known = Deviation {
         check: check.to_owned(),

@@ -10,7 +10,7 @@ use driver_api::{
 use futures_util::TryStreamExt;
 use parking_lot::Mutex;
 
-use super::{bytes_of, pause};
+use super::{bytes_of, files_below, pause};
 use crate::Mutant;
 use crate::mutation::{Call, Inner, Mutation};
 
@@ -78,15 +78,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
 
 async fn listed(inner: &Inner, context: &Context, path: &StoragePath, options: ListOptions) -> Result<Vec<Entry>> {
     inner.list(context, path, options).await?.try_concat().await
-}
-
-/// The files below a directory; none where there is no directory.
-async fn files_below(inner: &Inner, context: &Context, path: &StoragePath) -> Result<Vec<StoragePath>> {
-    match listed(inner, context, path, ListOptions::recursive()).await {
-        Ok(entries) => Ok(entries.iter().map(|entry| entry.path().clone()).collect()),
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
 }
 
 #[derive(Debug, Default)]

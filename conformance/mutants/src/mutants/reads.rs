@@ -1,15 +1,10 @@
 //! Streams: reader.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use bytes::Bytes;
-use driver_api::{
-    ByteRange, Error, ErrorKind, FileInfo, GetOptions, ReadOptions, Reader, Result, StoragePath, async_trait,
-};
+use driver_api::{ByteRange, Error, ErrorKind, FileInfo, GetOptions, ReadOptions, Reader, Result, async_trait};
 use futures_util::{StreamExt, stream};
-use parking_lot::Mutex;
 
+use super::Counted;
 use crate::Mutant;
 use crate::mutation::{Call, Mutation};
 
@@ -122,29 +117,18 @@ impl Mutation for MixedStream {
     }
 }
 
-/// The paths that have a reader.
-type Busy = Arc<Mutex<HashSet<StoragePath>>>;
-
 #[derive(Debug, Default)]
 struct LoneReader {
-    busy: Busy,
-}
-
-struct Claim(Busy, StoragePath);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.0.lock().remove(&self.1);
-    }
+    readers: Counted,
 }
 
 #[async_trait]
 impl Mutation for LoneReader {
     async fn reader(&self, call: Call<'_, ReadOptions>) -> Result<Reader> {
-        if !self.busy.lock().insert(call.path.clone()) {
+        let claim = self.readers.claim(call.path);
+        if self.readers.of(call.path) > 1 {
             return Err(Error::new(ErrorKind::Unavailable, "the file is being read"));
         }
-        let claim = Claim(self.busy.clone(), call.path.clone());
         let Reader { info, range, stream } = call.forward().await?;
         let stream = stream.map(move |piece| {
             let _held_with_the_stream = &claim;
