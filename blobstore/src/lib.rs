@@ -21,6 +21,7 @@ mod error;
 mod layout;
 mod link;
 mod linked;
+mod listed;
 mod manifest;
 mod marks;
 mod names;

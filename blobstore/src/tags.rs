@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::link;
 use crate::linked::LinkedBlobs;
+use crate::listed::list_if_any;
 use crate::names::Tag;
 
 /// How many tags are read at once.
@@ -50,11 +51,10 @@ impl Tags {
     }
 
     async fn names(&self, context: &Context, directory: Directory<'_>) -> Result<Option<Vec<Tag>>> {
-        let mut listing = match self.revisions.storage().list(context, &directory.path(), ListOptions::default()).await
-        {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) =
+            list_if_any(self.revisions.storage(), context, &directory.path(), ListOptions::default()).await?
+        else {
+            return Ok(None);
         };
         let mut tags = Vec::new();
         while let Some(page) = listing.next_page().await {
@@ -96,10 +96,10 @@ impl Tags {
     /// Errors: ManifestUnknown where there is no such tag.
     pub async fn index(&self, context: &Context, tag: &Tag) -> Result<Vec<Digest>> {
         let directory = Directory::TagIndex(self.revisions.repository(), tag).path();
-        let mut listing = match self.revisions.storage().list(context, &directory, ListOptions::recursive()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Err(self.unknown(tag)),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) =
+            list_if_any(self.revisions.storage(), context, &directory, ListOptions::recursive()).await?
+        else {
+            return Err(self.unknown(tag));
         };
         let mut digests = Vec::new();
         while let Some(entry) = listing.try_next().await? {

@@ -6,6 +6,7 @@ use driver_api::{Context, Entry, EntryKey, ListOptions, Listing, Storage, Storag
 
 use crate::error::Result;
 use crate::layout::Directory;
+use crate::listed::list_if_any;
 use crate::names::{RepositoryName, is_component};
 
 /// A walk over the directories of repositories. Each costs a listing; what is not taken costs nothing.
@@ -105,11 +106,7 @@ async fn list(
 ) -> Result<Option<Open>> {
     let mut options = ListOptions::default();
     options.start_after = behind;
-    let mut listing = match storage.list(context, directory, options).await {
-        Ok(listing) => listing,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(mut listing) = list_if_any(storage, context, directory, options).await? else { return Ok(None) };
     let page = listing.next_page().await.transpose()?.unwrap_or_default().into_iter();
     Ok(Some(Open { listing, page }))
 }

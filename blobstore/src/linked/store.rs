@@ -18,6 +18,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::link;
+use crate::listed::list_if_any;
 use crate::names::{RepositoryName, UploadId};
 use crate::protection::{Protection, Push};
 use crate::upload::{Begun, BlobWriter, Ingest, LiveUploads, States, UploadOptions};
@@ -149,10 +150,10 @@ impl LinkedBlobs {
         directory: &Directory<'_>,
         wanted: impl Fn(Place) -> Option<Digest>,
     ) -> Result<Vec<Digest>> {
-        let mut listing = match self.storage().list(context, &directory.path(), ListOptions::recursive()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) =
+            list_if_any(self.storage(), context, &directory.path(), ListOptions::recursive()).await?
+        else {
+            return Ok(Vec::new());
         };
         let mut digests = Vec::new();
         while let Some(page) = listing.next_page().await {

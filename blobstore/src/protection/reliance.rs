@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{note, notes};
 use crate::error::Result;
+use crate::listed::list_if_any;
 use crate::text::{lines, paths};
 
 /// A push of the largest manifest has some hundred thousand paths.
@@ -37,10 +38,10 @@ impl Reliances {
 
     /// Reads the notes that have come since the last time.
     pub(crate) async fn refresh(&mut self, context: &Context) -> Result<()> {
-        let mut listing = match self.storage.list(context, &notes("reliances"), ListOptions::default()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) =
+            list_if_any(&self.storage, context, &notes("reliances"), ListOptions::default()).await?
+        else {
+            return Ok(());
         };
         while let Some(entry) = listing.try_next().await? {
             let Some(info) = entry.as_file() else { continue };

@@ -8,6 +8,7 @@ use futures_util::TryStreamExt;
 
 use super::notes;
 use crate::error::Result;
+use crate::listed::list_if_any;
 use crate::text::paths;
 
 /// A batch that is about to be deleted has some thousand paths.
@@ -42,10 +43,9 @@ impl<'a> Runs<'a> {
     }
 
     pub(super) async fn seen(&self, context: &Context) -> Result<Seen> {
-        let listing = match self.storage.list(context, &notes("collections"), ListOptions::default()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(Seen(Vec::new())),
-            Err(error) => return Err(error.into()),
+        let Some(listing) = list_if_any(self.storage, context, &notes("collections"), ListOptions::default()).await?
+        else {
+            return Ok(Seen(Vec::new()));
         };
         Ok(Seen(listing.try_filter_map(|entry| async move { Ok(entry.as_file().cloned()) }).try_collect().await?))
     }
@@ -74,10 +74,9 @@ impl<'a> Runs<'a> {
     }
 
     async fn is_any_condemned(&self, context: &Context, relied_on: &[StoragePath]) -> Result<bool> {
-        let mut listing = match self.storage.list(context, &notes("condemned"), ListOptions::default()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(false),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) = list_if_any(self.storage, context, &notes("condemned"), ListOptions::default()).await?
+        else {
+            return Ok(false);
         };
         while let Some(entry) = listing.try_next().await? {
             match self.storage.get(context, entry.path(), GetOptions::default().with_max_bytes(MAX_NOTE_BYTES)).await {

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::linked::LinkedBlobs;
+use crate::listed::list_if_any;
 use crate::manifest::{Kind, Manifest};
 use crate::names::{RepositoryName, Tag};
 use crate::namespace::Namespace;
@@ -94,10 +95,8 @@ impl<'a> CopyOf<'a> {
     async fn manifests(&self, context: &Context) -> Result<Vec<Digest>> {
         let storage = self.from.storage();
         let directory = Directory::Revisions(self.from.name()).path();
-        let mut listing = match storage.list(context, &directory, ListOptions::recursive()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) = list_if_any(storage, context, &directory, ListOptions::recursive()).await? else {
+            return Ok(Vec::new());
         };
         let mut names = Vec::new();
         while let Some(page) = listing.next_page().await {

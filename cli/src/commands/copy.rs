@@ -7,9 +7,9 @@ use blobstore::{Namespace, NamespaceOptions, RepositoryName};
 use clap::Args;
 
 use crate::backend::{Backend, open_file};
-use crate::commands::purge_uploads::Teller;
 use crate::exit::{Failure, Result};
 use crate::interrupt;
+use crate::teller::Teller;
 
 /// Copy repositories to another backend: manifests, tags, and all that they name
 ///

@@ -6,8 +6,8 @@ use blobstore::upkeep::{CollectOptions, collect};
 use clap::Args;
 
 use crate::backend::Backend;
-use crate::commands::purge_uploads::Teller;
 use crate::exit::{Failure, Result};
+use crate::teller::Teller;
 use crate::{interrupt, values};
 
 /// Delete what no manifest names any more, while the registry serves

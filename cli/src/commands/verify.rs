@@ -5,8 +5,8 @@ use blobstore::upkeep::{Event, VerifyOptions, verify};
 use clap::Args;
 
 use crate::backend::Backend;
-use crate::commands::purge_uploads::Teller;
 use crate::exit::{Failure, Result};
+use crate::teller::Teller;
 use crate::{interrupt, transfer};
 
 /// Read every blob, and follow every link, tag and reference of a manifest

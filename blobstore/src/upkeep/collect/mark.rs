@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::linked::LinkSet;
+use crate::listed::list_if_any;
 use crate::manifest::Manifest;
 use crate::marks::Marks;
 use crate::names::RepositoryName;
@@ -92,10 +93,9 @@ async fn links(
 ) -> Result<(HashMap<Digest, SystemTime>, Vec<Digest>)> {
     let (mut links, mut signatures) = (HashMap::new(), Vec::new());
     let directory = Directory::Revisions(repository).path();
-    let mut listing = match namespace.storage().list(context, &directory, ListOptions::recursive()).await {
-        Ok(listing) => listing,
-        Err(error) if error.is_not_found() => return Ok((links, signatures)),
-        Err(error) => return Err(error.into()),
+    let Some(mut listing) = list_if_any(namespace.storage(), context, &directory, ListOptions::recursive()).await?
+    else {
+        return Ok((links, signatures));
     };
     while let Some(entry) = listing.try_next().await? {
         let Some(info) = entry.as_file() else { continue };

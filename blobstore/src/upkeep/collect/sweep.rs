@@ -11,6 +11,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::link;
+use crate::listed::list_if_any;
 use crate::marks::Marks;
 use crate::names::RepositoryName;
 use crate::protection::Run;
@@ -180,10 +181,8 @@ impl<'a, 'l> Sweep<'a, 'l> {
         algorithm: Algorithm,
     ) -> Result<Vec<(Digest, SystemTime)>> {
         let directory = Directory::LayersBy(repository, algorithm).path();
-        let mut listing = match self.storage.list(context, &directory, ListOptions::recursive()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) = list_if_any(self.storage, context, &directory, ListOptions::recursive()).await? else {
+            return Ok(Vec::new());
         };
         let mut layers = Vec::new();
         while let Some(page) = listing.next_page().await {
@@ -202,10 +201,8 @@ impl<'a, 'l> Sweep<'a, 'l> {
     /// Lets go of the contents that nothing needs.
     pub(super) async fn blobs(&mut self, context: &Context, ages: &Ages<'_>, marks: &Marks) -> Result<()> {
         let directory = Directory::Blobs.path();
-        let mut listing = match self.storage.list(context, &directory, ListOptions::recursive()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) = list_if_any(self.storage, context, &directory, ListOptions::recursive()).await? else {
+            return Ok(());
         };
         let mut victims = Vec::new();
         while let Some(entry) = listing.try_next().await? {
@@ -230,10 +227,8 @@ impl<'a, 'l> Sweep<'a, 'l> {
         leaving: &Marks,
     ) -> Result<Vec<Victim>> {
         let directory = Directory::Tags(repository).path();
-        let mut listing = match self.storage.list(context, &directory, ListOptions::recursive()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) = list_if_any(self.storage, context, &directory, ListOptions::recursive()).await? else {
+            return Ok(Vec::new());
         };
         let mut victims = Vec::new();
         while let Some(entry) = listing.try_next().await? {

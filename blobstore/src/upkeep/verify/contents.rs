@@ -7,6 +7,7 @@ use super::{Verified, VerifyOptions};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::layout::{self, Directory, Place};
+use crate::listed::list_if_any;
 use crate::marks::Marks;
 use crate::upkeep::{Event, Listener};
 
@@ -30,10 +31,9 @@ pub(super) async fn verify(
     listener: &mut Listener<'_>,
 ) -> Result<Contents> {
     let mut contents = Contents::default();
-    let mut listing = match storage.list(context, &Directory::Blobs.path(), ListOptions::recursive()).await {
-        Ok(listing) => listing,
-        Err(error) if error.is_not_found() => return Ok(contents),
-        Err(error) => return Err(error.into()),
+    let Some(mut listing) = list_if_any(storage, context, &Directory::Blobs.path(), ListOptions::recursive()).await?
+    else {
+        return Ok(contents);
     };
     while let Some(page) = listing.next_page().await {
         let digests = page?.into_iter().filter_map(|entry| match Place::parse(entry.path()) {

@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::link;
+use crate::listed::list_if_any;
 use crate::names::RepositoryName;
 use crate::namespace::Namespace;
 use crate::upkeep::{Event, Listener};
@@ -22,10 +23,10 @@ pub(super) async fn verify(
     listener: &mut Listener<'_>,
 ) -> Result<()> {
     for directory in [Directory::Layers(repository), Directory::Manifests(repository)] {
-        let mut listing = match namespace.storage().list(context, &directory.path(), ListOptions::recursive()).await {
-            Ok(listing) => listing,
-            Err(error) if error.is_not_found() => continue,
-            Err(error) => return Err(error.into()),
+        let Some(mut listing) =
+            list_if_any(namespace.storage(), context, &directory.path(), ListOptions::recursive()).await?
+        else {
+            continue;
         };
         while let Some(page) = listing.next_page().await {
             for place in page?.iter().filter_map(|entry| Place::parse(entry.path())) {
