@@ -253,7 +253,7 @@ impl BlobIngester for LinkedBlobs {
     }
 
     async fn create(&self, _: &Context, options: UploadOptions) -> Result<BlobWriter> {
-        let id = UploadId::random();
+        let id = options.announced.map_or_else(UploadId::random, |(id, _)| id);
         let turn = self.shared.uploads.take(id)?;
         Ok(BlobWriter::begin(Ingest { target: self.clone(), id, turn, options }))
     }

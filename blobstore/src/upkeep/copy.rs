@@ -157,7 +157,7 @@ impl<'a> CopyOf<'a> {
         }
         let mut reader = from.open(context, digest).await?;
         let size_hint = Some(reader.descriptor().size);
-        let options = UploadOptions { algorithm: Some(digest.algorithm()), size_hint, kept: None };
+        let options = UploadOptions { algorithm: Some(digest.algorithm()), size_hint, ..UploadOptions::default() };
         let mut upload = to.create(context, options).await?;
         while let Some(chunk) = reader.next_chunk(context).await? {
             upload.write(context, chunk).await?;

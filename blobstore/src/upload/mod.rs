@@ -14,13 +14,19 @@ pub(crate) use self::live::LiveUploads;
 pub(crate) use self::states::States;
 pub(crate) use self::writer::Ingest;
 pub use self::writer::{BlobWriter, UploadError};
+use time::UtcDateTime;
+
 use crate::descriptor::Descriptor;
 use crate::digest::Algorithm;
+use crate::names::UploadId;
 
 /// What is known of an upload beforehand.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct UploadOptions {
+    /// What a new upload is called and when it began, where somebody was told before anything of it was stored; else it begins
+    /// now, and is called by chance.
+    pub announced: Option<(UploadId, UtcDateTime)>,
     /// What the content will be named by, beside its canonical digest. Known beforehand, it is hashed while it comes; learnt at
     /// the end, by reading all of it once more.
     pub algorithm: Option<Algorithm>,

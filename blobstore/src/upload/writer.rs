@@ -76,7 +76,8 @@ impl BlobWriter {
     /// A new upload. Asks nobody.
     pub(crate) fn begin(ingest: Ingest) -> Self {
         let hashing = Some(Hashing::new(ingest.options.algorithm));
-        Self::new(ingest, UtcDateTime::now(), Body::Nothing, hashing, None)
+        let began = ingest.options.announced.map_or_else(UtcDateTime::now, |(_, began)| began);
+        Self::new(ingest, began, Body::Nothing, hashing, None)
     }
 
     /// An upload that was kept.

@@ -1,0 +1,45 @@
+//! One request, while it is answered.
+
+use std::net::SocketAddr;
+
+use driver_api::Context;
+use http::{HeaderMap, Method};
+use uuid::Uuid;
+
+use crate::access::Caller;
+use crate::location::Base;
+use crate::page::Query;
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Their address; none over a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// Whether the connection is encrypted.
+    pub is_tls: bool,
+}
+
+/// A request without its body.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) context: Context,
+    pub(crate) id: Uuid,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Query,
+    pub(crate) base: Base,
+    pub(crate) peer: Peer,
+    pub(crate) caller: Caller,
+}
+
+impl Call {
+    /// Whether the answer has no body, whatever its headers say.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// A header as text; none where it is not there, or is no text.
+    pub(crate) fn header(&self, name: &http::header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}

@@ -1,0 +1,147 @@
+//! Manifests, by their digests and by tags.
+
+use blobstore::{Digest, MAX_MANIFEST_BYTES, RepositoryName, Tag};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
+use http::{HeaderMap, StatusCode};
+
+use super::{Answer, Done, empty, etag, header, insert_digest};
+use crate::body::{BodyError, RequestBody};
+use crate::call::Call;
+use crate::error::{ApiError, Code};
+use crate::notifications::{Action, Target};
+use crate::range::has_already;
+use crate::registry::{Registry, without_body};
+use crate::route::ManifestName;
+
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+
+/// How many tags one request may push: what fits into a request line of 8 KiB whatever they are called.
+const MOST_TAGS: usize = 46;
+
+impl Registry {
+    /// What is stored is served, whatever the client says that it accepts.
+    pub(super) async fn get_manifest(&self, call: &Call, name: RepositoryName, reference: ManifestName) -> Answer {
+        let repository = self.namespace().repository(name.clone());
+        let (digest, tag) = match &reference {
+            ManifestName::Digest(digest) => (*digest, None),
+            ManifestName::Tag(tag) => (repository.tags().get(&call.context, tag).await?, Some(tag)),
+        };
+        let manifest =
+            repository.manifests().get(&call.context, &digest).await.map_err(|error| match (error, tag) {
+                // A tag that names what is not there is as good as none.
+                (blobstore::Error::ManifestUnknown(name, _), Some(tag)) => {
+                    blobstore::Error::ManifestUnknown(name, tag.to_string())
+                }
+                (error, _) => error,
+            })?;
+        let etag = etag(&digest);
+        let mut response = if has_already(&call.headers, &etag) {
+            empty(StatusCode::NOT_MODIFIED)
+        } else {
+            let media_type = header(&manifest.descriptor().media_type);
+            let mut response = super::json(call, manifest.content().clone(), media_type);
+            response.headers_mut().insert(CONTENT_LENGTH, manifest.descriptor().size.into());
+            response
+        };
+        insert_digest(response.headers_mut(), &digest);
+        response.headers_mut().insert(ETAG, header(etag));
+        if call.is_head() {
+            return Ok(without_body(response));
+        }
+        if response.status().is_success() {
+            self.notify_of_manifest(call, Action::Pull, &name, tag, manifest.descriptor().clone());
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn put_manifest(
+        &self,
+        call: &Call,
+        name: RepositoryName,
+        reference: ManifestName,
+        body: &mut RequestBody,
+    ) -> Answer {
+        let media_type =
+            call.header(&CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or(kind).trim().to_owned());
+        let (digest, tags) = self.pushed_names(call, reference)?;
+        let content = body.collect(MAX_MANIFEST_BYTES).await.map_err(|error| match error {
+            BodyError::TooLarge(_) => {
+                ApiError::new(Code::ManifestInvalid, error).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+            }
+            BodyError::Slow(_) => ApiError::new(Code::SizeInvalid, error).with_status(StatusCode::REQUEST_TIMEOUT),
+            BodyError::Broken(_) => ApiError::new(Code::SizeInvalid, error),
+        })?;
+        let manifests = self.namespace().repository(name.clone()).manifests();
+        let pushed = manifests.put(&call.context, media_type.as_deref(), content, digest.as_ref(), &tags).await?;
+        let called = digest.unwrap_or(pushed.descriptor.digest);
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, call.base.header(format_args!("{name}/manifests/{called}")));
+        insert_digest(&mut headers, &called);
+        if let Some(subject) = &pushed.subject {
+            headers.insert(OCI_SUBJECT, header(subject));
+        }
+        if !tags.is_empty() && digest.is_some() {
+            headers.insert(OCI_TAG, header(tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ")));
+        }
+        match tags.as_slice() {
+            [] => self.notify_of_manifest(call, Action::Push, &name, None, pushed.descriptor.clone()),
+            tags => tags.iter().for_each(|tag| {
+                self.notify_of_manifest(call, Action::Push, &name, Some(tag), pushed.descriptor.clone());
+            }),
+        }
+        let mut response = empty(StatusCode::CREATED);
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    /// What a manifest is called that is pushed: by the path, and by the parameters `tag`.
+    fn pushed_names(&self, call: &Call, reference: ManifestName) -> Result<(Option<Digest>, Vec<Tag>), ApiError> {
+        let (digest, mut tags) = match reference {
+            ManifestName::Tag(tag) => (None, vec![tag]),
+            ManifestName::Digest(digest) => (Some(digest), Vec::new()),
+        };
+        for tag in call.query.all("tag") {
+            let tag: Tag = tag.parse().map_err(|error| ApiError::new(Code::TagInvalid, error).with_detail(tag))?;
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        if tags.len() > MOST_TAGS {
+            let error = ApiError::new(Code::TagInvalid, format_args!("at most {MOST_TAGS} tags can be pushed at once"));
+            return Err(error.with_status(StatusCode::URI_TOO_LONG));
+        }
+        Ok((digest, tags))
+    }
+
+    pub(super) async fn delete_manifest(&self, call: &Call, name: RepositoryName, reference: ManifestName) -> Answer {
+        let repository = self.namespace().repository(name.clone());
+        let done = match &reference {
+            ManifestName::Tag(tag) => {
+                repository.tags().delete(&call.context, tag).await?;
+                Done { repository: &name, tag: Some(tag), target: None, url: None }
+            }
+            ManifestName::Digest(digest) => {
+                repository.manifests().delete(&call.context, digest).await?;
+                Done { repository: &name, tag: None, target: Some(Target::Digest(*digest)), url: None }
+            }
+        };
+        self.notify(call, Action::Delete, done);
+        Ok(empty(StatusCode::ACCEPTED))
+    }
+
+    fn notify_of_manifest(
+        &self,
+        call: &Call,
+        action: Action,
+        name: &RepositoryName,
+        tag: Option<&Tag>,
+        descriptor: blobstore::Descriptor,
+    ) {
+        if self.options().notifier.is_some() {
+            let url = Some(call.base.of_path(format_args!("{name}/manifests/{}", descriptor.digest)));
+            let target = Some(Target::Descriptor(descriptor));
+            self.notify(call, action, Done { repository: name, tag, target, url });
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! A container registry over HTTP: the API of the OCI distribution specification, on the stores of `blobstore`.
+//!
+//! - [`Registry`] answers requests, whoever brings them: any number of them, in any number of processes on one storage;
+//! - [`Server`] brings them from a socket, with or without TLS, over HTTP/1.1 and HTTP/2;
+//! - [`access`] says who may do what;
+//! - [`notifications`] tell others what was done.
+//!
+//! Nothing is kept in a process that a restart may not take: uploads are in the storage, or in what their clients carry.
+
+pub mod access;
+mod body;
+mod call;
+mod error;
+mod handlers;
+mod location;
+pub mod notifications;
+mod page;
+mod range;
+mod registry;
+mod route;
+mod server;
+mod ticket;
+
+pub use body::Body;
+pub use call::Peer;
+pub use location::LocationOptions;
+pub use registry::{Registry, RegistryOptions};
+pub use server::{Server, ServerError};
+pub use ticket::Secret;
