@@ -13,6 +13,7 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use driver_api::{Error, ErrorKind, Result};
 
+use crate::endpoint::OneEndpoint;
 use crate::options::{Credentials, S3Options};
 
 /// Where no region is given: services other than Amazon's take any, and most call it this.
@@ -41,7 +42,8 @@ impl Clients {
             None => config.clone(),
             Some(endpoint) => config.clone().endpoint_url(endpoint),
         };
-        Ok(Self { requests: Client::from_conf(config.build()), urls: Client::from_conf(urls.build()) })
+        let client = |config: Builder| Client::from_conf(config.endpoint_resolver(OneEndpoint::default()).build());
+        Ok(Self { requests: client(config), urls: client(urls) })
     }
 }
 

@@ -32,6 +32,7 @@ mod client;
 mod copy;
 mod delete;
 mod driver;
+mod endpoint;
 mod errors;
 mod keys;
 mod listing;
