@@ -60,6 +60,10 @@ impl Repository {
             return Err(Error::DeleteDisabled);
         }
         let storage = self.storage();
+        let blobs = self.blobs();
+        // As with one blob: what can't be forgotten is not deleted, and a reader may ask meanwhile.
+        let names = if blobs.is_cached() { blobs.linked(context).await? } else { Vec::new() };
+        blobs.forget_all(context, &names).await?;
         let mut found = false;
         // The manifests last: they make it one, so that what fails before can be repeated.
         let (layers, uploads) = (Directory::Layers(&self.name), Directory::Uploads(&self.name));
@@ -70,6 +74,7 @@ impl Repository {
                 Err(error) => return Err(error.into()),
             }
         }
+        blobs.forget_all(context, &names).await?;
         if found { Ok(()) } else { Err(Error::RepositoryUnknown(self.name.clone())) }
     }
 }

@@ -54,13 +54,17 @@ impl BlobDescriptorCache for MemoryCache {
         digest: &Digest,
         descriptor: &Descriptor,
     ) -> Result<(), CacheError> {
-        for name in [*digest, descriptor.digest] {
-            self.entries.insert((repository.cloned(), name), descriptor.clone());
-            if repository.is_some() {
-                // What a repository calls a content is its own business.
-                let global = || Descriptor::blob(descriptor.digest, descriptor.size);
-                self.entries.entry((None, name)).or_insert_with(global);
+        let names = [*digest, descriptor.digest];
+        match repository {
+            Some(repository) => {
+                self.entries.insert((Some(repository.clone()), *digest), descriptor.clone());
+                for name in names {
+                    // What a repository calls a content is its own business.
+                    let global = || Descriptor::blob(descriptor.digest, descriptor.size);
+                    self.entries.entry((None, name)).or_insert_with(global);
+                }
             }
+            None => names.into_iter().for_each(|name| self.entries.insert((None, name), descriptor.clone())),
         }
         Ok(())
     }

@@ -47,7 +47,8 @@ pub trait BlobDescriptorCache: Debug + Send + Sync {
         digest: &Digest,
     ) -> Result<Option<Descriptor>, CacheError>;
 
-    /// Takes note of a descriptor under `digest`, and under its canonical digest. Known in a repository it is known in all.
+    /// Takes note of a descriptor under `digest`; in all repositories under its canonical digest, too. Known in a repository it is
+    /// known in all; known in one it is by that name alone, for the repository may have lost the link by the other.
     async fn set(
         &self,
         context: &Context,

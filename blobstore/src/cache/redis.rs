@@ -166,12 +166,12 @@ impl BlobDescriptorCache for RedisCache {
             pipeline.hset_multiple(&key, &fields).ignore();
             pipeline.hset_nx(&key, "mediatype", &*descriptor.media_type).ignore();
             pipeline.expire(&key, LIFETIME).ignore();
-            if let Some(repository) = repository {
-                let key = scoped(repository, &name);
-                pipeline.sadd(members(repository), name.to_string()).ignore();
-                pipeline.hset(&key, "mediatype", &*descriptor.media_type).ignore();
-                pipeline.expire(&key, LIFETIME).ignore();
-            }
+        }
+        if let Some(repository) = repository {
+            let key = scoped(repository, digest);
+            pipeline.sadd(members(repository), digest.to_string()).ignore();
+            pipeline.hset(&key, "mediatype", &*descriptor.media_type).ignore();
+            pipeline.expire(&key, LIFETIME).ignore();
         }
         self.ask(&pipeline).await
     }

@@ -118,7 +118,7 @@ impl LinkedBlobs {
         }
     }
 
-    /// The names under which there are links in the set of signatures, in the order of their digests.
+    /// The names under which there are links in the set, in the order of their paths.
     pub(crate) async fn linked(&self, context: &Context) -> Result<Vec<Digest>> {
         let directory = match self.links {
             LinkSet::Layers => Directory::Layers(&self.repository),
@@ -201,7 +201,31 @@ impl LinkedBlobs {
 
     /// Tells the cache of a content that has come.
     pub(crate) async fn learn(&self, context: &Context, digest: &Digest, descriptor: &Descriptor) {
-        self.cached().learn(context, digest, descriptor).await;
+        for name in Self::names(digest, &descriptor.digest) {
+            self.cached().learn(context, &name, descriptor).await;
+        }
+    }
+
+    /// Takes the link under a name away; whether there was one.
+    pub(crate) async fn unlink(&self, context: &Context, name: &Digest) -> Result<bool> {
+        // Twice: first, so that what can't be forgotten is not deleted; then, because a reader may have asked meanwhile.
+        self.cached().clear(context, name).await?;
+        let was_there = link::remove(self.storage(), context, &self.place(name)).await?;
+        self.cached().clear(context, name).await?;
+        Ok(was_there)
+    }
+
+    /// Makes the cache forget all that the repository has.
+    pub(crate) async fn forget_all(&self, context: &Context, names: &[Digest]) -> Result<()> {
+        for name in names {
+            self.cached().clear(context, name).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is remembered of these blobs but by the storage.
+    pub(crate) fn is_cached(&self) -> bool {
+        self.shared.cache.is_some() && self.links == LinkSet::Layers
     }
 }
 
@@ -304,10 +328,6 @@ impl LinkedBlobs {
 impl BlobDeleter for LinkedBlobs {
     async fn delete(&self, context: &Context, digest: &Digest) -> Result<()> {
         self.check_delete()?;
-        // Twice: first, so that what can't be forgotten is not deleted; then, because a reader may have asked meanwhile.
-        self.cached().clear(context, digest).await?;
-        let is_gone = link::remove(self.storage(), context, &self.place(digest)).await?;
-        self.cached().clear(context, digest).await?;
-        if is_gone { Ok(()) } else { Err(Error::BlobUnknown(*digest)) }
+        if self.unlink(context, digest).await? { Ok(()) } else { Err(Error::BlobUnknown(*digest)) }
     }
 }

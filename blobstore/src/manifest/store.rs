@@ -224,6 +224,15 @@ impl Manifests {
         if missing.is_empty() { Ok(found) } else { Err(Error::ReferencesUnknown(missing)) }
     }
 
+    /// Whether there is a manifest by a link of its own. What can be read by one among the blobs no index can name.
+    pub(crate) async fn has(&self, context: &Context, digest: &Digest) -> Result<bool> {
+        match self.revisions.find(context, digest).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_unknown() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether a manifest to which there is a link is one, has its content, and has all that it names.
     ///
     /// Errors: BlobUnknown; ManifestInvalid; ReferencesUnknown; DigestMismatch.
@@ -238,16 +247,22 @@ impl Manifests {
     pub async fn delete(&self, context: &Context, digest: &Digest) -> Result<()> {
         self.revisions.check_delete()?;
         let canonical = self.revisions.resolve(context, digest).await.map_err(|error| self.unknown(digest, error))?;
+        let manifest = match self.get(context, digest).await {
+            Ok(manifest) => Some(manifest),
+            // An old link leads to a blob as well, which is not deleted by this name.
+            Err(error) if error.is_unknown() => {
+                link::read(self.revisions.storage(), context, &self.revisions.place(digest)).await?.ok_or(error)?;
+                None
+            }
+            // That it can't be read is no reason to keep it.
+            Err(Error::Damaged { .. }) => None,
+            Err(error) => return Err(error),
+        };
         // Nobody finds a manifest by a tag that is gone; a tag without its manifest would be found and broken.
         for tag in self.tags.naming(context, &canonical).await? {
             self.tags.remove(context, &tag).await?;
         }
         let mut names = vec![*digest, canonical];
-        let manifest = match self.get(context, digest).await {
-            Ok(manifest) => Some(manifest),
-            Err(error) if error.is_unknown() => None,
-            Err(error) => return Err(error),
-        };
         if let Some(manifest) = &manifest {
             // It may have been pushed by any name.
             names.extend(Algorithm::ALL.map(|algorithm| Digest::with(algorithm, manifest.content())));
@@ -261,7 +276,7 @@ impl Manifests {
             }
             link::remove(storage, context, &self.revisions.place(name)).await?;
             // Where registries up to 2.1.0 had it, and where it would be found again.
-            link::remove(storage, context, &self.layers.place(name)).await?;
+            self.layers.unlink(context, name).await?;
         }
         Ok(())
     }

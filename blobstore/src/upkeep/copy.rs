@@ -116,7 +116,7 @@ impl<'a> CopyOf<'a> {
             if self.done.contains(&digest) {
                 continue;
             }
-            if is_there(self.to.manifests().stat(context, &digest).await.map(drop))? {
+            if self.to.manifests().has(context, &digest).await? {
                 self.done.insert(digest);
                 continue;
             }

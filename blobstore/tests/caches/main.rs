@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use blobstore::blob::{BlobDeleter, BlobIngester, BlobProvider, BlobStatter};
 use blobstore::cache::{BlobDescriptorCache, MemoryCache};
+use blobstore::upkeep::{CollectOptions, collect};
 use blobstore::{Algorithm, Descriptor, Digest, Namespace, NamespaceOptions};
 use driver_api::Context;
 
@@ -24,8 +25,11 @@ async fn check_all(cache: &dyn BlobDescriptorCache) {
 
     assert_eq!(cache.get(&context, Some(&a), &canonical).await.unwrap(), None);
     cache.set(&context, Some(&a), &alias, &descriptor).await.unwrap();
+    assert_eq!(cache.get(&context, Some(&a), &alias).await.unwrap(), Some(descriptor.clone()));
+    // By its other name the repository may not have it.
+    assert_eq!(cache.get(&context, Some(&a), &canonical).await.unwrap(), None);
+    cache.set(&context, Some(&a), &canonical, &descriptor).await.unwrap();
     for digest in [canonical, alias] {
-        assert_eq!(cache.get(&context, Some(&a), &digest).await.unwrap(), Some(descriptor.clone()));
         // What one repository has is known in all, and in no other.
         let global = cache.get(&context, None, &digest).await.unwrap().unwrap();
         assert_eq!((global.digest, global.size), (canonical, 7));
@@ -79,6 +83,45 @@ async fn what_is_deleted_is_unknown_although_it_was_cached() {
     // A manifest is none because a blob of that digest is cached.
     let digest = blobs.put(context, content(20)).await.unwrap().digest;
     assert!(namespace.repository(name("a")).manifests().stat(context, &digest).await.unwrap_err().is_unknown());
+}
+
+#[tokio::test]
+async fn what_goes_with_something_else_is_unknown_as_well() {
+    let store = Store::in_memory();
+    let (context, namespace) = (&store.context, with(&store, Arc::new(MemoryCache::default())));
+    let repository = namespace.repository(name("a"));
+    let blobs = repository.blobs();
+    let put = async || blobs.put(context, content(10)).await.unwrap().digest;
+    let digest = put().await;
+    let is_known = async || blobs.stat(context, &digest).await.is_ok();
+
+    repository.delete(context).await.unwrap();
+    assert!(!is_known().await, "it went with its repository");
+
+    put().await;
+    let at_once = CollectOptions::default().with_grace(std::time::Duration::ZERO);
+    collect(&namespace, context, &at_once, &mut |_| {}).await.unwrap();
+    assert!(!is_known().await, "it was collected");
+
+    // A manifest by a link of old registries, which is one to a blob as well.
+    let manifest = fixture::image(context, &repository, &[]).await;
+    let manifest = blobs.put(context, manifest).await.unwrap().digest;
+    repository.manifests().delete(context, &manifest).await.unwrap();
+    assert!(blobs.stat(context, &manifest).await.unwrap_err().is_unknown());
+}
+
+#[tokio::test]
+async fn what_is_known_by_one_name_is_not_known_by_the_other() {
+    let store = Store::in_memory();
+    let (context, namespace) = (&store.context, with(&store, Arc::new(MemoryCache::default())));
+    let blobs = namespace.repository(name("a")).blobs();
+    let [canonical, alias] = Algorithm::ALL.map(|algorithm| Digest::with(algorithm, &content(10)));
+    let mut upload = blobs.create(context, Default::default()).await.unwrap();
+    upload.write(context, content(10)).await.unwrap();
+    upload.commit(context, &alias, None).await.unwrap();
+    blobs.delete(context, &canonical).await.unwrap();
+    blobs.stat(context, &alias).await.unwrap();
+    assert!(blobs.stat(context, &canonical).await.unwrap_err().is_unknown());
 }
 
 #[cfg(feature = "redis")]

@@ -112,10 +112,10 @@ pub(crate) async fn upload(context: &Context, repository: &Repository, content: 
 /// Pulls a manifest with all that it names, and checks every byte.
 pub(crate) async fn pull(context: &Context, repository: &Repository, digest: &Digest) -> blobstore::Result<()> {
     let manifest = repository.manifests().get(context, digest).await?;
-    assert_eq!(Digest::of(manifest.content()), *digest);
+    assert_eq!(Digest::with(digest.algorithm(), manifest.content()), *digest);
     for blob in manifest.blobs() {
         let content = repository.blobs().get(context, &blob.digest, 1 << 20).await?;
-        assert_eq!(Digest::of(&content), blob.digest);
+        assert_eq!(Digest::with(blob.digest.algorithm(), &content), blob.digest);
     }
     for child in manifest.manifests() {
         Box::pin(pull(context, repository, &child.digest)).await?;

@@ -1,6 +1,6 @@
 //! Manifests, and the tags that name them.
 
-use blobstore::blob::{BlobDeleter, BlobIngester};
+use blobstore::blob::{BlobDeleter, BlobIngester, BlobStatter};
 use blobstore::{Algorithm, Digest, Error, Place, media_type};
 use bytes::Bytes;
 
@@ -199,6 +199,10 @@ async fn blobs_are_no_manifests_although_old_links_to_manifests_are_among_them()
     assert!(repository.manifests().get(context, &Digest::of(b"one")).await.unwrap_err().is_unknown());
     let large = repository.blobs().put(context, vec![b'{'; 5 << 20].into()).await.unwrap();
     assert!(repository.manifests().get(context, &large.digest).await.unwrap_err().is_unknown());
+    // Nor is one deleted by being called a manifest.
+    let blob = Digest::of(b"one");
+    assert!(repository.manifests().delete(context, &blob).await.unwrap_err().is_unknown());
+    repository.blobs().stat(context, &blob).await.unwrap();
     // What a registry of 2.1.0 wrote.
     let old = repository.blobs().put(context, content.clone()).await.unwrap();
     assert_eq!(repository.manifests().get(context, &old.digest).await.unwrap().content(), &content);
@@ -217,6 +221,9 @@ async fn a_manifest_that_is_damaged_is_not_merely_unknown() {
         let damaged = repository.manifests().get(context, &digest).await.unwrap_err();
         assert!(matches!(damaged, Error::Damaged { .. }), "{damaged}");
     }
+    // Nobody can mend it, so that it must be possible to take it away.
+    repository.manifests().delete(context, &digest).await.unwrap();
+    assert!(repository.manifests().get(context, &digest).await.unwrap_err().is_unknown());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! From one storage to another.
 
+use blobstore::blob::BlobIngester;
 use blobstore::upkeep::{Copied, Event, copy};
 use blobstore::{Algorithm, Digest, Place, RepositoryName, media_type};
 
@@ -68,4 +69,20 @@ async fn only_what_is_selected_is_copied_and_damage_stays_behind() {
     assert_eq!(there.next(context).await.unwrap(), Some(name("c")));
     assert_eq!(there.next(context).await.unwrap(), None);
     assert!(to.names("/docker").await.iter().all(|file| !file.contains("_uploads")));
+}
+
+/// A blob is no manifest there because it has the same bytes.
+#[tokio::test]
+async fn a_manifest_whose_bytes_are_there_as_a_blob_is_copied_too() {
+    let [from, to] = Store::on_each_driver();
+    let (context, repository) = (&from.context, from.repository("a"));
+    let content = image(context, &repository, &["one"]).await;
+    to.repository("a").blobs().put(context, content.clone()).await.unwrap();
+    let child = push(context, &repository.manifests(), content.clone(), &[]).await;
+    let listed = described(media_type::OCI_MANIFEST, &child, content.len() as u64);
+    let index = format!(r#"{{"schemaVersion": 2, "manifests": [{listed}]}}"#);
+    let index = push(context, &repository.manifests(), index.into(), &["latest"]).await;
+    let (did, problems) = copied(&from, &to, &|_| true).await;
+    assert_eq!((did.manifests, problems), (2, Vec::<String>::new()));
+    pull(context, &to.repository("a"), &index).await.unwrap();
 }

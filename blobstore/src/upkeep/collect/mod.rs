@@ -95,7 +95,7 @@ pub async fn collect(
     listener: &mut Listener<'_>,
 ) -> Result<Collected> {
     let storage = namespace.storage();
-    let mut sweep = Sweep::begin(storage, context, options.dry_run, listener).await?;
+    let mut sweep = Sweep::begin(namespace, context, options.dry_run, listener).await?;
     let mut marks = Marks::default();
     let mut walk = Walk::behind(storage.clone(), None);
     let ages = Ages { now: sweep.started(), options };

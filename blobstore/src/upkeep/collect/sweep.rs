@@ -14,6 +14,7 @@ use crate::link;
 use crate::listed::list_if_any;
 use crate::marks::Marks;
 use crate::names::RepositoryName;
+use crate::namespace::Namespace;
 use crate::protection::Run;
 use crate::upkeep::{Event, Listener};
 
@@ -36,6 +37,7 @@ impl Victim {
 
 /// A collection in progress: what it may delete, whom it tells, and what it has done.
 pub(super) struct Sweep<'a, 'l> {
+    namespace: &'a Namespace,
     storage: &'a Storage,
     /// None where nothing is deleted.
     run: Option<Run>,
@@ -46,14 +48,15 @@ pub(super) struct Sweep<'a, 'l> {
 
 impl<'a, 'l> Sweep<'a, 'l> {
     pub(super) async fn begin(
-        storage: &'a Storage,
+        namespace: &'a Namespace,
         context: &Context,
         dry_run: bool,
         listener: &'a mut Listener<'l>,
     ) -> Result<Self> {
+        let storage = namespace.storage();
         let run = if dry_run { None } else { Some(Run::begin(storage, context).await?) };
         let started = run.as_ref().map_or_else(SystemTime::now, Run::started);
-        Ok(Self { storage, run, started, listener, collected: Collected::default() })
+        Ok(Self { namespace, storage, run, started, listener, collected: Collected::default() })
     }
 
     /// When it began, by the clock of the storage.
@@ -99,6 +102,9 @@ impl<'a, 'l> Sweep<'a, 'l> {
             None => (paths, Vec::new()),
         };
         let deleted: std::collections::HashSet<_> = deleted.into_iter().collect();
+        if self.run.is_some() {
+            forget(self.namespace, context, batch.iter().map(|victim| &victim.place).collect()).await;
+        }
         for error in failures {
             let path = error.path().cloned().unwrap_or_else(StoragePath::root);
             self.problem(&path, &Error::Storage(error));
@@ -239,5 +245,22 @@ impl<'a, 'l> Sweep<'a, 'l> {
             }
         }
         Ok(victims)
+    }
+}
+
+/// Tells the cache what went: clients that are told of a blob do not push it.
+async fn forget(namespace: &Namespace, context: &Context, places: Vec<&Place>) {
+    let Some(cache) = &namespace.shared().cache else { return };
+    for place in places {
+        let cleared = match place {
+            Place::Layer(repository, digest) => cache.clear(context, Some(repository), digest).await,
+            Place::Blob(digest) => cache.clear(context, None, digest).await,
+            _ => continue,
+        };
+        if let Err(error) = cleared {
+            // One that does not answer is not waited for once more for each of them: what it knows it forgets by itself.
+            tracing::warn!(%error, "the cache of descriptors was not told of what was collected");
+            return;
+        }
     }
 }
