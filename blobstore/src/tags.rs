@@ -128,12 +128,17 @@ impl Tags {
 
     /// Takes a tag away; whether it was there.
     pub(crate) async fn remove(&self, context: &Context, tag: &Tag) -> Result<bool> {
-        let directory = Directory::Tag(self.revisions.repository(), tag).path();
-        match self.revisions.storage().delete(context, &directory, DeleteOptions::tree()).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error.into()),
+        let (storage, repository) = (self.revisions.storage(), self.revisions.repository());
+        // What it names goes last: where a delete stops half-way the tag is still found, and taken away by the next.
+        let mut was_there = false;
+        for directory in [Directory::TagIndex(repository, tag), Directory::Tag(repository, tag)] {
+            match storage.delete(context, &directory.path(), DeleteOptions::tree()).await {
+                Ok(()) => was_there = true,
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(was_there)
     }
 
     fn unknown(&self, tag: &Tag) -> Error {

@@ -125,3 +125,83 @@ impl Run {
 fn running(id: Uuid) -> StoragePath {
     note("collections", format_args!("{id}.running"))
 }
+
+#[cfg(test)]
+mod tests {
+    use driver_api::layers::{Fault, Faults};
+    use driver_api::{ListOptions, Operation};
+    use driver_inmemory::MemoryDriver;
+
+    use super::*;
+    use crate::error::Error;
+
+    async fn exists(storage: &Storage, path: &StoragePath) -> bool {
+        storage.stat(&Context::background(), path).await.is_ok()
+    }
+
+    async fn with_garbage() -> (Storage, Vec<StoragePath>) {
+        let storage = Storage::new(MemoryDriver::default());
+        let garbage = StoragePath::parse("/garbage").unwrap();
+        storage.put(&Context::background(), &garbage, "x", PutOptions::default()).await.unwrap();
+        (storage, vec![garbage])
+    }
+
+    /// As if it had been stopped for so long.
+    fn stop(run: &mut Run, time: Duration) {
+        run.renewed = run.renewed.checked_sub(time).unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_that_others_may_take_for_dead_deletes_nothing() {
+        let ((storage, garbage), context) = (with_garbage().await, Context::background());
+        let mut run = Run::begin(&storage, &context).await.unwrap();
+        stop(&mut run, LONGEST_REQUEST + Duration::from_secs(1));
+        for _ in 0..2 {
+            let refused = run.delete(&context, garbage.clone()).await.unwrap_err();
+            assert!(matches!(&refused, Error::Storage(error) if error.kind() == ErrorKind::Unavailable), "{refused}");
+        }
+        assert!(run.renew(&context).await.is_err(), "it does not come back to life");
+        assert!(exists(&storage, &garbage[0]).await);
+        let condemned = storage.list(&context, &super::super::notes("condemned"), ListOptions::default()).await;
+        assert!(condemned.is_err(), "nobody has to wait for it");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_late_renews_its_note_before_it_deletes() {
+        let ((storage, garbage), context) = (with_garbage().await, Context::background());
+        let mut run = Run::begin(&storage, &context).await.unwrap();
+        stop(&mut run, LONGEST_REQUEST - Duration::from_secs(10));
+        let (deleted, failures) = run.delete(&context, garbage.clone()).await.unwrap();
+        assert_eq!((&deleted, failures.len()), (&garbage, 0));
+        assert!(run.left().unwrap() > LONGEST_REQUEST - Duration::from_secs(10));
+        run.end(&context).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_request_of_it_is_waited_for_beyond_its_time() {
+        for hanging in [Operation::Put, Operation::DeleteFiles] {
+            let ((storage, garbage), context) = (with_garbage().await, Context::background());
+            let faults = Faults::new(move |point| {
+                // The note of what is condemned comes in time.
+                let hangs = point.operation == hanging && !point.path.as_str().contains("/condemned/");
+                if hangs { Fault::Hang } else { Fault::None }
+            });
+            let mut run = Run::begin(&storage, &context).await.unwrap();
+            run.storage = storage.layered(faults);
+            // Before a renewal is due, and when one is.
+            let late = if hanging == Operation::Put { LONGEST_REQUEST } else { RENEWAL };
+            stop(&mut run, late - Duration::from_millis(200));
+            let context =
+                if hanging == Operation::Put { context } else { context.with_timeout(LONGEST_REQUEST / 9000) };
+            let refused = run.delete(&context, garbage.clone()).await.unwrap_err();
+            assert!(
+                matches!(&refused, Error::Storage(error) if error.kind() == ErrorKind::DeadlineExceeded),
+                "{refused}"
+            );
+            assert!(exists(&storage, &garbage[0]).await);
+            // What may still go is waited for, and nothing else.
+            let condemned = note("condemned", run.id);
+            assert_eq!(exists(&storage, &condemned).await, hanging == Operation::DeleteFiles);
+        }
+    }
+}

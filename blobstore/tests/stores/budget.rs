@@ -151,7 +151,7 @@ async fn manifests_and_tags_cost_what_they_name() {
     tags.all(context).await.unwrap();
     store.expect("list tags", [(List, 1)]);
     tags.delete(context, &tag("2")).await.unwrap();
-    store.expect("untag", [(Delete, 1)]);
+    store.expect("untag", [(Delete, 2)]);
     manifests.referrers(context, &digest).await.unwrap();
     store.expect("no referrers", [(List, 1)]);
 }

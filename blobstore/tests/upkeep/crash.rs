@@ -1,4 +1,5 @@
-//! A process that stops before or after any call of the driver, in every operation of the stores.
+//! A process that stops before or after any call of the driver, or within one that the driver does in steps, in every operation
+//! of the stores.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,13 +9,14 @@ use blobstore::upkeep::{CollectOptions, Event, PurgeOptions, collect, purge_uplo
 use blobstore::{Algorithm, Begun, Digest, Error, Namespace, Place, Result, UploadOptions};
 use bytes::Bytes;
 use driver_api::layers::{Fault, Faults};
-use driver_api::{Context, ErrorKind, StoragePath};
+use driver_api::{Context, ErrorKind, Storage, StoragePath};
 
 use crate::fixture::{Store, content, image, name, namespace, push, tag};
+use crate::steps::Order;
 
 /// What is stopped.
 #[derive(Debug, Clone, Copy)]
-enum Operation {
+pub(crate) enum Operation {
     Put,
     UploadInOneGo,
     UploadInChunks,
@@ -94,7 +96,7 @@ impl Operation {
         }
     }
 
-    async fn run(self, namespace: &Namespace, context: &Context, manifest: &Bytes) -> Result<()> {
+    pub(crate) async fn run(self, namespace: &Namespace, context: &Context, manifest: &Bytes) -> Result<()> {
         let [repository, other] = ["a", "b"].map(|text| namespace.repository(name(text)));
         let blobs = repository.blobs();
         let whole = Bytes::from_static(LAYER);
@@ -169,7 +171,7 @@ fn accept_gone(deleted: Result<()>) -> Result<()> {
 }
 
 /// Every link leads to content, every content is what its name says, and a tag names a manifest of its repository.
-async fn check(store: &Store, what: &str) {
+pub(crate) async fn check(store: &Store, what: &str) {
     let files = store.files("/docker").await;
     let names: BTreeSet<_> = files.iter().map(|(name, _)| name.clone()).collect();
     let has = |place: Place| names.contains(place.path().as_str());
@@ -188,14 +190,14 @@ async fn check(store: &Store, what: &str) {
     }
 }
 
-async fn pull(store: &Store, digest: &Digest, tag_name: &str, what: &str) {
+pub(crate) async fn pull(store: &Store, digest: &Digest, tag_name: &str, what: &str) {
     let (context, repository) = (&store.context, store.repository("a"));
     assert_eq!(repository.tags().get(context, &tag(tag_name)).await.unwrap(), *digest, "{what}");
     crate::fixture::pull(context, &repository, digest).await.unwrap_or_else(|error| panic!("{what}: {error}"));
 }
 
 /// What is in the store once all is cleared up: names, but for those of the notes of collections.
-async fn cleared(store: &Store, what: &str) -> BTreeSet<String> {
+pub(crate) async fn cleared(store: &Store, what: &str) -> BTreeSet<String> {
     assert_eq!(clear_up(&store.namespace(), &store.context).await.unwrap(), Vec::<String>::new(), "{what}");
     check(store, what).await;
     let left = store.storage.unfinished(&store.context, &StoragePath::root()).await.unwrap();
@@ -204,31 +206,65 @@ async fn cleared(store: &Store, what: &str) -> BTreeSet<String> {
     store.names("/docker").await.into_iter().collect()
 }
 
+/// A driver that is stopped, and how its calls are made: as they come, or in the steps that some drivers make of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    pub(crate) driver: usize,
+    steps: Option<Order>,
+}
+
+/// Both drivers as they are. What is done in steps does not differ between them.
+pub(crate) const WAYS: [Way; 4] = [
+    Way { driver: 0, steps: None },
+    Way { driver: 1, steps: None },
+    Way { driver: 0, steps: Some(Order::Forward) },
+    Way { driver: 0, steps: Some(Order::Backward) },
+];
+
+impl Way {
+    pub(crate) fn through(self, storage: &Storage, faults: Faults) -> Storage {
+        let faulty = storage.layered(faults);
+        match self.steps {
+            Some(order) => faulty.layered(order),
+            None => faulty,
+        }
+    }
+}
+
+impl Operation {
+    /// A store in which the operation can be done, with the manifest that must survive it, and that which it may be about.
+    pub(crate) async fn fresh(self, driver: usize) -> (Store, Digest, Bytes) {
+        let store = Store::on_each_driver().into_iter().nth(driver).unwrap();
+        let digest = prepared(&store).await;
+        // Made where it leaves nothing.
+        let manifest = new_image(&Store::in_memory()).await;
+        self.prepare(&store).await;
+        (store, digest, manifest)
+    }
+
+    /// What is left of the operation once all is cleared up.
+    pub(crate) async fn undisturbed(self, driver: usize) -> BTreeSet<String> {
+        let (store, _, manifest) = self.fresh(driver).await;
+        self.run(&store.namespace(), &store.context, &manifest).await.unwrap();
+        cleared(&store, "undisturbed").await
+    }
+}
+
 /// Stops the operation at each of its calls, on each driver.
 async fn drill(operation: Operation) {
     let mut points = 0;
-    for driver in 0..2 {
-        let fresh = async || {
-            let store = Store::on_each_driver().into_iter().nth(driver).unwrap();
-            let digest = prepared(&store).await;
-            // Made where it leaves nothing.
-            let manifest = new_image(&Store::in_memory()).await;
-            operation.prepare(&store).await;
-            (store, digest, manifest)
-        };
-        let (store, _, manifest) = fresh().await;
-        operation.run(&store.namespace(), &store.context, &manifest).await.unwrap();
-        let expected = cleared(&store, "undisturbed").await;
+    for way in WAYS {
+        let expected = operation.undisturbed(way.driver).await;
         for after in [false, true] {
             for number in 1.. {
-                let what = format!("{operation:?} on driver {driver}, stopped at call {number}, after it: {after}");
-                let (store, digest, manifest) = fresh().await;
+                let what = format!("{operation:?} {way:?}, stopped at call {number}, after it: {after}");
+                let (store, digest, manifest) = operation.fresh(way.driver).await;
                 let faults = Faults::new(move |point| match point.number.cmp(&number) {
                     std::cmp::Ordering::Less => Fault::None,
                     std::cmp::Ordering::Equal if after => Fault::After(ErrorKind::Unavailable),
                     _ => Fault::Before(ErrorKind::Unavailable),
                 });
-                let stopped = namespace(&store.storage.layered(faults.clone()));
+                let stopped = namespace(&way.through(&store.storage, faults.clone()));
                 let result = operation.run(&stopped, &store.context, &manifest).await;
                 drop(stopped);
                 if faults.calls() < number {

@@ -9,5 +9,7 @@ mod collect;
 mod concurrency;
 mod copy;
 mod crash;
+mod full_disk;
 mod purge;
+mod steps;
 mod verify;
