@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::{Manifest, media_type};
@@ -67,17 +68,72 @@ fn text_with(text: &[u8], signatures: &[Bytes]) -> Result<String, String> {
         Some(end) => before[end + 1..].chars().take_while(|character| *character == ' ').collect(),
         None => String::new(),
     };
-    let listed: Vec<_> = signatures
-        .iter()
-        .map(|signature| {
-            let (header, value, protected) = (signature.header.get(), &signature.signature, &signature.protected);
-            let (two, three) = (indent.repeat(2), indent.repeat(3));
-            format!(
-                "\n{two}{{\n{three}\"header\": {header},\n{three}\"signature\": {value:?},\n{three}\"protected\": {protected:?}\n{two}}}"
-            )
-        })
-        .collect();
-    Ok(format!("{before},\n{indent}\"signatures\": [{}\n{indent}]{tail}", listed.join(",")))
+    let listed: Vec<_> = signatures.iter().map(Signature::text).collect::<Result<_, _>>()?;
+    let listed = format!("[{}]", listed.join(","));
+    // As the Go registry does: indented where the text is, in one line where that is.
+    let text = match indent.is_empty() {
+        true => format!("{before},\"signatures\":{listed}{tail}"),
+        false => format!("{before},\n{indent}\"signatures\": {}{tail}", indented(&listed, &indent)),
+    };
+    // The signature says where the text ends, and can say anything.
+    serde_json::from_str::<IgnoredAny>(&text).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+impl Signature<'_> {
+    fn text(&self) -> Result<String, String> {
+        let quoted = |text: &String| serde_json::to_string(text).map_err(|error| error.to_string());
+        let (header, value, protected) = (self.header.get(), quoted(&self.signature)?, quoted(&self.protected)?);
+        Ok(format!(r#"{{"header":{header},"signature":{value},"protected":{protected}}}"#))
+    }
+}
+
+/// JSON with each value in a line of its own behind the first, one level deeper than `indent`, in the order it had.
+fn indented(json: &str, indent: &str) -> String {
+    let mut text = String::new();
+    let (mut depth, mut is_string, mut is_escaped) = (1_usize, false, false);
+    let mut characters = json.chars().filter(|character| *character != '\n').peekable();
+    while let Some(character) = characters.next() {
+        if is_string {
+            text.push(character);
+            is_string = is_escaped || character != '"';
+            is_escaped = !is_escaped && character == '\\';
+            continue;
+        }
+        let break_line = |text: &mut String, depth: usize| {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(indent, depth));
+        };
+        match character {
+            '{' | '[' => {
+                text.push(character);
+                while characters.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                if matches!(characters.peek(), Some('}' | ']')) {
+                    text.extend(characters.next());
+                } else {
+                    depth += 1;
+                    break_line(&mut text, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                break_line(&mut text, depth);
+                text.push(character);
+            }
+            ',' => {
+                text.push(character);
+                break_line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            _ if character.is_ascii_whitespace() => {}
+            '"' => {
+                is_string = true;
+                text.push(character);
+            }
+            _ => text.push(character),
+        }
+    }
+    text
 }
 
 /// Reads base64url, with or without padding.

@@ -257,7 +257,7 @@ async fn manifests_of_the_first_schema_are_served_with_their_signatures() {
     let signed = repository.manifests().get(context, &digest).await.unwrap();
     let text = std::str::from_utf8(signed.content()).unwrap();
     let expected = format!(
-        "{},\n   \"signatures\": [\n      {{\n         \"header\": {{\"alg\":\"ES256\"}},\n         \"signature\": \"c2ln\",\n         \"protected\": \"{protected}\"\n      }}\n   ]\n}}",
+        "{},\n   \"signatures\": [\n      {{\n         \"header\": {{\n            \"alg\": \"ES256\"\n         }},\n         \"signature\": \"c2ln\",\n         \"protected\": \"{protected}\"\n      }}\n   ]\n}}",
         &payload[..length]
     );
     assert_eq!(text, expected);
