@@ -79,7 +79,8 @@ pub(super) fn restore<H: Encoded>(state: &[u8], hashed: u64) -> Result<H, Unusab
     let body = state.strip_prefix(H::MAGIC).filter(|_| state.len() == H::LENGTH).ok_or(UnusableState)?;
     let (words, rest) = body.split_at(H::WORDS);
     let (block, count) = rest.split_at(H::BLOCK);
-    if count != hashed.to_be_bytes() {
+    // SHA-256 counts bits in 64 of them, and the library takes for granted that they fit.
+    if count != hashed.to_be_bytes() || hashed.leading_zeros() < 3 {
         return Err(UnusableState);
     }
     let block_bytes = H::BLOCK as u64;

@@ -1,0 +1,17 @@
+//! The targets of `blobstore/tests/fuzz` under libFuzzer: the environment variable `FUZZ_TARGET` names one of them.
+#![no_main]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a finding is a panic")]
+
+#[path = "../../../blobstore/tests/fuzz/targets.rs"]
+mod targets;
+
+use std::sync::OnceLock;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    static TARGET: OnceLock<fn(&[u8])> = OnceLock::new();
+    TARGET.get_or_init(|| {
+        let wanted = std::env::var("FUZZ_TARGET").unwrap_or_default();
+        let found = targets::TARGETS.into_iter().find(|(name, _)| *name == wanted);
+        found.unwrap_or_else(|| panic!("FUZZ_TARGET is `{wanted}`, which is no target")).1
+    })(data);
+});
