@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, blob, cat, completions, config, conformance, copy, gc, ls, manifest, mv, purge_uploads, put, repo, rm, stat,
-    sweep, url, verify,
+    bench, blob, cat, completions, config, conformance, copy, gc, ls, manifest, mv, purge_uploads, put, repo, rm,
+    serve, stat, sweep, url, verify,
 };
 use crate::exit::EXIT_CODES;
 
@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Rm(rm::Arguments),
     Url(url::Arguments),
     Sweep(sweep::Arguments),
+    Serve(serve::Arguments),
     /// Look at repositories of a registry
     #[command(subcommand)]
     Repo(repo::Command),

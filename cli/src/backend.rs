@@ -122,10 +122,12 @@ pub(crate) fn read_document(path: &Path) -> Result<Document> {
 
 /// Reads the storage section of a document, with the overrides of the process's environment.
 pub(crate) fn read_section(document: Document) -> Result<StorageSection, driver_factory::ConfigErrors> {
-    // A variable that is not Unicode can name no key and hold no YAML.
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Factory::builtin().read(document, variables)
+    Factory::builtin().read(document, variables())
+}
+
+/// The process's environment. A variable that is not Unicode can name no key and hold no YAML.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 pub(crate) fn tell_warnings(warnings: &[Finding]) {

@@ -5,6 +5,7 @@ mod backend;
 mod commands;
 mod exit;
 mod interrupt;
+mod logging;
 mod output;
 mod teller;
 mod transfer;

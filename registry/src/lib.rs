@@ -2,6 +2,7 @@
 //!
 //! - [`Registry`] answers requests, whoever brings them: any number of them, in any number of processes on one storage;
 //! - [`Server`] brings them from a socket, with or without TLS, over HTTP/1.1 and HTTP/2;
+//! - [`Service`] is the whole, as a [`configuration`] describes it;
 //! - [`access`] says who may do what;
 //! - [`notifications`] tell others what was done.
 //!
@@ -10,6 +11,7 @@
 pub mod access;
 mod body;
 mod call;
+pub mod configuration;
 mod error;
 mod handlers;
 mod location;
@@ -19,11 +21,14 @@ mod range;
 mod registry;
 mod route;
 mod server;
+mod service;
 mod ticket;
+mod upkeep;
 
 pub use body::Body;
 pub use call::Peer;
 pub use location::LocationOptions;
-pub use registry::{Registry, RegistryOptions};
-pub use server::{Server, ServerError};
+pub use registry::{ACCESS_LOG, Registry, RegistryOptions};
+pub use server::{Bound, Server, ServerError, ServerOptions};
+pub use service::{Service, ServiceError};
 pub use ticket::Secret;

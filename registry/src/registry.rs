@@ -27,6 +27,9 @@ use crate::ticket::Secret;
 const API_VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("docker-distribution-api-version"), HeaderValue::from_static("registry/2.0"));
 
+/// The target of the lines that note requests.
+pub const ACCESS_LOG: &str = "registry::access";
+
 /// How many uploads that have ended are remembered, and how long: their tickets would begin them again.
 const ENDED_UPLOADS: u64 = 10_000;
 const ENDED_FOR: Duration = Duration::from_secs(60 * 60);
@@ -294,7 +297,7 @@ impl AccessLog {
         let status = response.status().as_u16();
         let seconds = self.begun.elapsed().as_secs_f64();
         let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or_default();
-        tracing::info!(target: "registry::access", status, bytes, seconds, "answered");
+        tracing::info!(target: ACCESS_LOG, status, bytes, seconds, "answered");
         let labels = [
             ("handler", handler.to_owned()),
             ("method", self.method.as_str().to_ascii_lowercase()),

@@ -15,6 +15,7 @@ pub(crate) mod purge_uploads;
 pub(crate) mod put;
 pub(crate) mod repo;
 pub(crate) mod rm;
+pub(crate) mod serve;
 pub(crate) mod stat;
 pub(crate) mod sweep;
 pub(crate) mod url;
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Rm(arguments) => rm::run(arguments).await?,
         Command::Url(arguments) => url::run(arguments).await?,
         Command::Sweep(arguments) => sweep::run(arguments).await?,
+        Command::Serve(arguments) => serve::run(arguments).await?,
         Command::Repo(command) => repo::run(command).await?,
         Command::Manifest(command) => manifest::run(command).await?,
         Command::Blob(command) => blob::run(command).await?,

@@ -17,6 +17,7 @@ pub(crate) const SECTIONS: &[&str] = &[
     "reporting",
     "storage",
     "strict",
+    "tags",
     "validation",
     "version",
 ];

@@ -15,6 +15,7 @@ use crate::finding::{ConfigErrors, Finding, Findings, advice};
 use crate::layers::LayerSettings;
 use crate::opened::Opened;
 use crate::registration::{Open, Registration};
+use crate::sections::Sections;
 use crate::settings::{self, Settings};
 
 /// Drivers by the names that a configuration calls them.
@@ -105,9 +106,21 @@ impl Factory {
     /// Errors: all mistakes there are.
     pub fn read(
         &self,
-        mut document: Document,
+        document: Document,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<StorageSection, ConfigErrors> {
+        self.read_with(document, variables, |_| ()).map(|(section, ())| section)
+    }
+
+    /// The same, with what `others` reads from the sections beside `storage`.
+    ///
+    /// Errors: all mistakes there are, wherever they stand.
+    pub fn read_with<T>(
+        &self,
+        mut document: Document,
+        variables: impl IntoIterator<Item = (String, String)>,
+        others: impl FnOnce(&mut Sections<'_>) -> T,
+    ) -> Result<(StorageSection, T), ConfigErrors> {
         let names = self.drivers.iter().flat_map(|driver| driver.parameters.iter().copied().chain(driver.names()));
         let underscored: Vec<_> = names.filter(|name| name.contains('_')).collect();
         document.override_with(variables, Vocabulary { sections: ancestor::SECTIONS, underscored: &underscored });
@@ -117,6 +130,7 @@ impl Factory {
         {
             findings.tolerate_unknown_keys();
         }
+        let others = others(&mut Sections::new(&document, &mut findings));
         let Some(storage) = self.storage_map(&document, &mut findings) else { return Err(findings.into_errors()) };
         let settings = settings::read(&document, &storage, &mut findings);
         let layers = storage.field("layers").filter(|field| field.node.value != Value::Null).map(|field| {
@@ -125,7 +139,7 @@ impl Factory {
         let Some((driver, open)) = self.driver(&storage, &mut findings) else { return Err(findings.into_errors()) };
         let warnings = findings.finish()?;
         let layers = layers.unwrap_or_else(|| driver.layers.clone());
-        Ok(StorageSection { backend: Backend { name: driver.name, open, layers }, settings, warnings })
+        Ok((StorageSection { backend: Backend { name: driver.name, open, layers }, settings, warnings }, others))
     }
 
     /// The storage section as a map, also where it stands in its scalar form or not at all.

@@ -14,6 +14,7 @@ mod finding;
 mod layers;
 mod opened;
 mod registration;
+mod sections;
 mod settings;
 mod values;
 
@@ -24,8 +25,9 @@ pub use finding::{ConfigErrors, Finding, Origin};
 pub use layers::{LayerSettings, PrefixPath, RetrySettings, TimeoutSettings};
 pub use opened::{Leftover, Opened};
 pub use registration::{Registration, Remarks};
+pub use sections::Sections;
 pub use settings::{
-    CloudFront, Delete, DescriptorCache, IpFilter, Maintenance, Middleware, ReadOnlyMode, Redirect, RedirectMiddleware,
-    Rewrite, Settings, Tag, UploadPurging,
+    CloudFront, Delete, DescriptorCache, GarbageCollection, IpFilter, Maintenance, Middleware, ReadOnlyMode, Redirect,
+    RedirectMiddleware, Rewrite, Settings, Tag, UploadPurging,
 };
 pub use values::{ByteSize, ReadableDuration, SecretText};

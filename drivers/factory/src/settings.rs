@@ -76,6 +76,31 @@ pub struct Maintenance {
     pub uploadpurging: UploadPurging,
     /// Whether clients may only read.
     pub readonly: ReadOnlyMode,
+    /// The removal of what no manifest names any more.
+    pub garbagecollection: GarbageCollection,
+}
+
+/// `maintenance.garbagecollection`, which the ancestor does not have: there it is a command for a registry that is stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GarbageCollection {
+    /// Whether garbage is collected while the registry serves.
+    pub enabled: bool,
+    /// The time between two collections.
+    pub interval: ReadableDuration,
+    /// What is younger than this stays: a push may be about to name it.
+    pub grace: ReadableDuration,
+    /// Whether manifests go as well that nothing names.
+    pub deleteuntagged: bool,
+    /// Whether it is only logged what would be deleted.
+    pub dryrun: bool,
+}
+
+impl Default for GarbageCollection {
+    fn default() -> Self {
+        let day = ReadableDuration(Duration::from_secs(24 * 3600));
+        Self { enabled: false, interval: day, grace: day, deleteuntagged: false, dryrun: false }
+    }
 }
 
 /// `maintenance.uploadpurging`.
