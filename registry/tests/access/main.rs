@@ -1,0 +1,14 @@
+//! Who may do what, asked through a registry.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
+
+#[path = "../api/harness.rs"]
+#[allow(dead_code, reason = "the tests of the API need more of it")]
+mod harness;
+mod hostile;
+mod htpasswd;
+mod issuer;
+mod keys;
+mod logs;
+mod secured;
+mod silly;
+mod tokens;
