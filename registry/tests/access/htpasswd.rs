@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use blobstore::Digest;
+use futures_util::future::join_all;
 use http::Method;
 use registry::access::{AccessControl, AccessError, AccessOptions, HtpasswdOptions};
 use tempfile::TempDir;
@@ -144,6 +145,39 @@ async fn a_password_is_not_hashed_for_every_request() {
         secured.get("/v2/", &ana).await.expect(200);
     }
     assert!(begun.elapsed() < first * 10, "{:?} after {first:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_come_together_wait_for_one() {
+    let (_directory, path) = file(&format!("ana:{}\n", bcrypt::hash("secret", 10).unwrap()));
+    let secured = Secured::with(options(&path)).await;
+    let (ana, wrong) = (basic("ana", "secret"), basic("ana", "wrong"));
+    let begun = Instant::now();
+    Secured::refused(secured.get("/v2/", &wrong).await);
+    let one = begun.elapsed();
+    let begun = Instant::now();
+    for reply in join_all((0..60).map(|_| secured.get("/v2/", &ana))).await {
+        reply.expect(200);
+    }
+    assert!(begun.elapsed() < one * 20, "{:?} after {one:?}", begun.elapsed());
+}
+
+/// On a runtime that has one thread, everything else would wait for a hash if it were not made elsewhere.
+#[tokio::test]
+async fn others_do_not_wait_for_a_hash() {
+    let (_directory, path) = file(&format!("ana:{}\n", bcrypt::hash("secret", 11).unwrap()));
+    let secured = Secured::with(options(&path)).await;
+    let (mut moments, ana) = (0, basic("ana", "secret"));
+    let mut request = Box::pin(secured.get("/v2/", &ana));
+    let mut clock = tokio::time::interval(Duration::from_millis(2));
+    let reply = loop {
+        tokio::select! {
+            reply = &mut request => break reply,
+            _ = clock.tick() => moments += 1,
+        }
+    };
+    reply.expect(200);
+    assert!(moments > 5, "{moments}");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use blobstore::Digest;
 use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
-use http::Method;
-use registry::access::{AccessControl, AccessOptions, TokenOptions};
+use http::{Method, header};
+use registry::access::{AccessControl, AccessOptions, Action, Grant, Refusal, TokenOptions};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -89,6 +89,29 @@ async fn a_blob_is_mounted_from_where_it_may_be_pulled() {
     let path = format!("/v2/mine/blobs/uploads/?mount={layer}&from=hidden");
     secured.send(Method::POST, &path, &may).await.expect(201);
     secured.get(&format!("/v2/mine/blobs/{layer}"), &may_not).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_challenge_names_what_is_wished_and_does_not_insist() {
+    let issuer = Issuer::new();
+    let access_control = AccessControl::open(issuer.options()).await.unwrap();
+    let grant = |name: &str, action| Grant::repository(name.parse().unwrap(), action);
+    let wanted = [grant("mine", Action::Pull), grant("mine", Action::Push)];
+    let wished = [grant("other", Action::Pull)];
+    let asked = async |token: Option<String>| {
+        let header = token.map(|token| (header::AUTHORIZATION, bearer(&token).parse().unwrap()));
+        match access_control.authorize_wishing(&header.into_iter().collect(), &wanted, &wished).await {
+            Ok(caller) => Ok(caller.name),
+            Err(Refusal::Challenge(challenge)) => Err(challenge.to_str().unwrap().to_owned()),
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    let scope = "repository:mine:pull,push repository:other:pull";
+    assert_eq!(asked(None).await, Err(challenge(scope, "")));
+    let too_little = issuer.token(&access("mine", &["pull"]));
+    assert_eq!(asked(Some(too_little)).await, Err(challenge(scope, "insufficient_scope")));
+    let enough = issuer.token(&access("mine", &["pull", "push"]));
+    assert_eq!(asked(Some(enough)).await, Ok(Some("ana".to_owned())));
 }
 
 #[tokio::test]

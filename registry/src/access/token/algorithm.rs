@@ -96,6 +96,9 @@ fn es512(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     #[test]
@@ -104,5 +107,40 @@ mod tests {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
         assert!(Algorithm::ALL.iter().all(|algorithm| Algorithm::from_name(algorithm.as_str()) == Some(*algorithm)));
+    }
+
+    /// The examples of RFC 7515, appendices A.3 and A.4, and of RFC 8037, appendix A.4.
+    #[test]
+    fn the_signatures_of_the_rfcs() {
+        let claims = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let examples = [
+            (
+                Algorithm::Es256,
+                r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#,
+                format!("eyJhbGciOiJFUzI1NiJ9.{claims}"),
+                "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+            ),
+            (
+                Algorithm::Es512,
+                r#"{"kty":"EC","crv":"P-521","x":"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk","y":"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"}"#,
+                "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA".to_owned(),
+                "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+            ),
+            (
+                Algorithm::EdDsa,
+                r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+                "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc".to_owned(),
+                "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+            ),
+        ];
+        for (algorithm, jwk, message, signature) in examples {
+            let key = PublicKey::from_jwk(&serde_json::from_str(jwk).unwrap()).unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            assert!(algorithm.verifies(&key, message.as_bytes(), &signature), "{algorithm:?}");
+            assert!(!algorithm.verifies(&key, &message.as_bytes()[1..], &signature), "{algorithm:?}");
+            for other in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+                assert!(!other.verifies(&key, message.as_bytes(), &signature), "{algorithm:?} {other:?}");
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ mod trust;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -69,7 +69,8 @@ impl Token {
         }
         let auto_redirect = auto_redirect(&options)?;
         let algorithms = algorithms(&options.signing_algorithms)?;
-        let (bundle, jwks) = (options.root_cert_bundle, options.jwks);
+        let named = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+        let (bundle, jwks) = (named(options.root_cert_bundle), named(options.jwks));
         if bundle.is_none() && jwks.is_none() {
             return Err(AccessError::option(
                 "token",
