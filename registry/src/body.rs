@@ -190,6 +190,9 @@ impl RequestBody {
     /// Reads what is left, if it is little.
     pub(crate) async fn drain(mut self) {
         let mut left = DRAINED_BYTES;
+        if self.declared().is_some_and(|bytes| bytes > left as u64) {
+            return;
+        }
         let _ = tokio::time::timeout(DRAINED_FOR, async {
             while let Ok(Some(chunk)) = self.next().await {
                 match left.checked_sub(chunk.len()) {
