@@ -221,6 +221,20 @@ async fn clients_are_sent_to_the_host_that_they_call() {
     assert_eq!(asked(&secured, &[]).await, "https://registry.test/auth/token");
     assert_eq!(asked(&secured, &[("x-forwarded-proto", "http")]).await, "http://registry.test/auth/token");
     assert_eq!(asked(&secured, &[("x-forwarded-proto", "javascript")]).await, "https://registry.test/auth/token");
+    let access_control = AccessControl::open(AccessOptions::Token(options.clone())).await.unwrap();
+    for (host, realm) in [
+        ("[::1]:5000", "https://[::1]:5000/auth/token"),
+        ("a\"b", REALM),
+        ("a/b", REALM),
+        ("user@a", REALM),
+        ("", REALM),
+    ] {
+        let headers = [(header::HOST, host.parse().unwrap())].into_iter().collect();
+        let Err(Refusal::Challenge(challenge)) = access_control.authorize(&headers, &[]).await else {
+            panic!("{host}")
+        };
+        assert_eq!(challenge, format!(r#"Bearer realm="{realm}",service="{SERVICE}""#), "{host}");
+    }
     options.auto_redirect_path = Some("other".into());
     let secured = Secured::with(AccessOptions::Token(options)).await;
     assert_eq!(asked(&secured, &[]).await, "https://registry.test/other");

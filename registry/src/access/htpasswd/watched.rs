@@ -27,7 +27,10 @@ pub(super) struct Watched {
 #[derive(Debug)]
 struct Seen {
     at: Instant,
+    /// Of the content that was last read, whether or not it was of any use.
     stamp: Option<Stamp>,
+    /// Of what could not be read, and was told.
+    failed: Option<Option<Stamp>>,
 }
 
 /// What changes when a file does, whether it is written or replaced.
@@ -59,7 +62,7 @@ impl Watched {
         Ok(Self {
             path: path.to_owned(),
             users: RwLock::new(Arc::new(users)),
-            seen: Arc::new(Mutex::new(Seen { at: Instant::now(), stamp })),
+            seen: Arc::new(Mutex::new(Seen { at: Instant::now(), stamp, failed: None })),
         })
     }
 
@@ -86,25 +89,35 @@ impl Watched {
             seen.at = Instant::now();
             has_changed
         });
-        look.await.unwrap_or_default()
+        // A storage that hangs is no reason to let nobody in.
+        tokio::time::timeout(INTERVAL, look).await.is_ok_and(Result::unwrap_or_default)
     }
 
     fn look(&self, seen: &mut Seen) -> bool {
         let metadata = std::fs::metadata(&self.path);
         let stamp = metadata.as_ref().map(Stamp::of).ok();
-        if stamp == seen.stamp {
+        if stamp.is_some() && stamp == seen.stamp {
             return false;
         }
-        // Also when it is no use: once is enough to say so.
-        seen.stamp = stamp;
-        match metadata.map_err(|error| AccessError::file(&self.path, error)).and_then(|_| read(&self.path)) {
+        let metadata = metadata.map_err(|error| AccessError::file(&self.path, error));
+        let users = metadata.and_then(|_| read(&self.path));
+        // What could not be read is tried again and told once; what was read is not read again.
+        let was_read = !matches!(users, Err(AccessError::File { .. }));
+        let is_news = was_read || seen.failed != Some(stamp);
+        seen.failed = (!was_read).then_some(stamp);
+        if was_read {
+            seen.stamp = stamp;
+        }
+        match users {
             Ok(users) => {
                 tracing::info!(path = %self.path.display(), users = users.len(), "the file of users was read again");
                 *self.users.write() = Arc::new(users);
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "the file of users has changed, and is of no use: its last users stay");
+                if is_news {
+                    tracing::error!(%error, "the file of users has changed, and is of no use: its last users stay");
+                }
                 false
             }
         }
@@ -114,4 +127,41 @@ impl Watched {
 fn read(path: &Path) -> Result<Users, AccessError> {
     let content = file::read(path).map_err(|error: io::Error| AccessError::file(path, error))?;
     Users::parse(&content, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users");
+        let hash = bcrypt::hash("secret", 4).unwrap();
+        let write = |names: &[&str]| {
+            let lines: Vec<_> = names.iter().map(|name| format!("{name}:{hash}\n")).collect();
+            std::fs::write(&path, lines.concat()).unwrap();
+        };
+        write(&["ana"]);
+        let watched = Watched::open(&path).unwrap();
+        let mut seen = Seen { at: Instant::now(), stamp: None, failed: None };
+        assert!(watched.look(&mut seen));
+        assert!(!watched.look(&mut seen));
+        std::fs::remove_file(&path).unwrap();
+        for _ in 0..2 {
+            assert!(!watched.look(&mut seen));
+            assert_eq!(seen.failed, Some(None));
+        }
+        std::fs::create_dir(&path).unwrap();
+        assert!(!watched.look(&mut seen));
+        assert!(matches!(seen.failed, Some(Some(_))));
+        std::fs::remove_dir(&path).unwrap();
+        write(&["ana", "bob"]);
+        assert!(watched.look(&mut seen));
+        assert_eq!((watched.users().len(), seen.failed), (2, None));
+        std::fs::write(&path, "nothing").unwrap();
+        assert!(!watched.look(&mut seen));
+        assert_eq!((watched.users().len(), seen.failed), (2, None));
+        assert_eq!(seen.stamp, std::fs::metadata(&path).ok().as_ref().map(Stamp::of));
+    }
 }

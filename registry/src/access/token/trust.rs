@@ -16,8 +16,8 @@ use super::certificate::validity;
 use super::key::{Jwk, PublicKey};
 use crate::access::AccessError;
 
-/// The most certificates in a chain.
-const CHAIN: usize = 8;
+/// The most certificates in a chain. Anybody can send one, and with each more the ways through it multiply.
+const CHAIN: usize = 5;
 
 const NOT_TRUSTED: &str = "its chain of certificates is not trusted";
 
