@@ -7,11 +7,18 @@ use crate::digest::Digest;
 /// A set of digests, of each of which it has half: two contents that have it in common, which nobody makes by accident, would count
 /// as one.
 #[derive(Debug, Default)]
-pub(crate) struct Marks(HashSet<u128>);
+pub(crate) struct Marks(HashSet<Half>);
+
+/// What is kept of a digest.
+pub(crate) type Half = u128;
 
 impl Marks {
     pub(crate) fn insert(&mut self, digest: &Digest) {
         self.0.insert(half(digest));
+    }
+
+    pub(crate) fn insert_halves(&mut self, halves: &[Half]) {
+        self.0.extend(halves);
     }
 
     pub(crate) fn contain(&self, digest: &Digest) -> bool {
@@ -27,7 +34,7 @@ impl Marks {
     }
 }
 
-fn half(digest: &Digest) -> u128 {
+pub(crate) fn half(digest: &Digest) -> Half {
     let (first, _) = digest.as_bytes().split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
     u128::from_le_bytes(*first)
 }

@@ -147,7 +147,7 @@ impl Manifests {
         loop {
             let begun = Instant::now();
             let push = self.revisions.protection().begin(context).await?;
-            let relied_on = self.find_references(context, manifest).await?;
+            let relied_on = self.find_references(context, manifest, |_, _| false).await?;
             self.write(context, manifest, name).await?;
             self.confirm(context, push, manifest, name, relied_on).await?;
             if begun.elapsed() < LONGEST_REQUEST / 2 {
@@ -199,12 +199,19 @@ impl Manifests {
         Err(Error::ReferencesUnknown(missing))
     }
 
-    /// The files by which the repository has what a manifest names.
+    /// The files by which the repository has what a manifest names, but for what is known to be there.
     ///
     /// Errors: ReferencesUnknown.
-    async fn find_references(&self, context: &Context, manifest: &Manifest) -> Result<Vec<(Digest, [StoragePath; 2])>> {
-        let blobs = manifest.blobs().iter().map(|reference| (&self.layers, reference));
-        let manifests = manifest.manifests().iter().map(|reference| (&self.revisions, reference));
+    async fn find_references(
+        &self,
+        context: &Context,
+        manifest: &Manifest,
+        is_known: impl Fn(&Digest, bool) -> bool,
+    ) -> Result<Vec<(Digest, [StoragePath; 2])>> {
+        let blobs = manifest.blobs().iter().filter(|blob| !is_known(&blob.digest, false));
+        let blobs = blobs.map(|reference| (&self.layers, reference));
+        let manifests = manifest.manifests().iter().filter(|child| !is_known(&child.digest, true));
+        let manifests = manifests.map(|reference| (&self.revisions, reference));
         let mut seen = HashSet::new();
         let named = blobs.chain(manifests).filter(|(_, reference)| seen.insert(reference.digest));
         let named: Vec<_> = named
@@ -233,12 +240,18 @@ impl Manifests {
         }
     }
 
-    /// Whether a manifest to which there is a link is one, has its content, and has all that it names.
+    /// Whether a manifest to which there is a link is one, has its content, and has all that it names. What is known to be there
+    /// as a blob, or as a manifest, is not looked for.
     ///
     /// Errors: BlobUnknown; ManifestInvalid; ReferencesUnknown; DigestMismatch.
-    pub(crate) async fn check(&self, context: &Context, name: &Digest) -> Result<()> {
+    pub(crate) async fn check(
+        &self,
+        context: &Context,
+        name: &Digest,
+        is_known: impl Fn(&Digest, bool) -> bool,
+    ) -> Result<()> {
         let manifest = self.content(context, name).await?;
-        self.find_references(context, &manifest).await.map(drop)
+        self.find_references(context, &manifest, is_known).await.map(drop)
     }
 
     /// Takes a manifest away, and the tags that name it.

@@ -14,7 +14,7 @@ use crate::layout::{Directory, Place};
 use crate::linked::LinkSet;
 use crate::listed::list_if_any;
 use crate::manifest::Manifest;
-use crate::marks::Marks;
+use crate::marks::{Half, Marks, half};
 use crate::names::RepositoryName;
 use crate::namespace::Namespace;
 
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Needed {
     /// The canonical digests of its manifests and their signatures: contents that it has links of their own to.
-    pub(super) contents: Vec<Digest>,
+    pub(super) contents: Marks,
     /// What its manifests name, by the names that they use.
     pub(super) named: Marks,
     pub(super) manifests: u64,
@@ -33,11 +33,63 @@ pub(super) struct Needed {
     pub(super) is_incomplete: bool,
 }
 
-/// A link to a manifest, and what the manifest says.
+impl Needed {
+    /// A manifest stays: so does what it names.
+    fn keep(&mut self, revision: &mut Revision) {
+        let Some(canonical) = revision.canonical else { return };
+        self.manifests += 1;
+        self.contents.insert(&canonical);
+        // An old link to it is among those to layers.
+        self.named.insert(&revision.name);
+        self.named.insert_halves(&std::mem::take(&mut revision.named));
+        revision.is_kept = true;
+    }
+}
+
+/// A link to a manifest, and what has to be known of the manifest until it is known which of them stay: of all of a repository at
+/// once, so that it is little.
 struct Revision {
     name: Digest,
     modified: SystemTime,
-    manifest: Option<Manifest>,
+    /// None where it can't be made out.
+    canonical: Option<Digest>,
+    subject: Option<Digest>,
+    manifests: Box<[Half]>,
+    /// All that it names; nothing any more once that is marked.
+    named: Box<[Half]>,
+    is_kept: bool,
+}
+
+impl Revision {
+    fn new(name: Digest, modified: SystemTime, manifest: Option<&Manifest>) -> Self {
+        Self {
+            name,
+            modified,
+            canonical: manifest.map(|manifest| manifest.descriptor().digest),
+            subject: manifest.and_then(Manifest::subject).map(|subject| subject.digest),
+            manifests: manifest.iter().flat_map(|manifest| manifest.manifests()).map(|one| half(&one.digest)).collect(),
+            named: manifest.iter().flat_map(|manifest| manifest.references()).map(half).collect(),
+            is_kept: false,
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &Digest> {
+        std::iter::once(&self.name).chain(&self.canonical)
+    }
+}
+
+/// The manifests that stay whatever the others are about.
+struct AskedFor<'a> {
+    tagged: HashSet<Digest>,
+    ages: &'a Ages<'a>,
+}
+
+impl AskedFor<'_> {
+    fn include(&self, revision: &Revision) -> bool {
+        let is_tagged = revision.names().any(|name| self.tagged.contains(name));
+        let may_go = self.ages.options.delete_untagged && self.ages.is_old_without_tag(revision.modified);
+        is_tagged || revision.canonical.is_none() || !may_go
+    }
 }
 
 /// Finds what the manifests of a repository need, and lets go of those that nobody asks for any more.
@@ -59,29 +111,23 @@ pub(super) async fn mark(
             links.insert(*digest, SystemTime::UNIX_EPOCH);
         }
     }
-    let revisions = read(namespace, context, repository, links, sweep, &mut needed).await?;
-    let staying = if ages.options.delete_untagged {
-        let staying = staying(&revisions, &tagged, ages);
-        let leaving: Vec<_> = revisions.iter().filter(|revision| !staying.contains(&revision.name)).collect();
+    signatures.iter().for_each(|signature| needed.contents.insert(signature));
+    let asked_for = AskedFor { tagged, ages };
+    let mut revisions = read(namespace, context, repository, links, sweep, &mut needed, &asked_for).await?;
+    if ages.options.delete_untagged {
+        let stays = staying(&revisions, &asked_for);
+        for (revision, _) in revisions.iter_mut().zip(&stays).filter(|(revision, stays)| **stays && !revision.is_kept) {
+            needed.keep(revision);
+        }
+        let leaving: Vec<_> =
+            revisions.iter().zip(&stays).filter_map(|(revision, stays)| (!stays).then_some(revision)).collect();
         if !leaving.is_empty() {
             let names = leaving.iter().map(|revision| &revision.name).collect();
             let mut victims: Vec<_> = leaving.iter().flat_map(|revision| untagged(repository, revision)).collect();
             victims.extend(sweep.remembered(context, repository, &names).await?);
             sweep.delete(context, victims).await?;
         }
-        staying
-    } else {
-        revisions.iter().map(|revision| revision.name).collect()
-    };
-    for revision in revisions.iter().filter(|revision| staying.contains(&revision.name)) {
-        let Some(manifest) = &revision.manifest else { continue };
-        needed.manifests += 1;
-        needed.contents.push(manifest.descriptor().digest);
-        // An old link to it is among those to layers.
-        needed.named.insert(&revision.name);
-        manifest.references().for_each(|digest| needed.named.insert(digest));
     }
-    needed.contents.extend(signatures);
     Ok(needed)
 }
 
@@ -144,7 +190,7 @@ async fn tagged(
     Ok(tagged)
 }
 
-/// Reads the manifests.
+/// Reads the manifests. What a root names is marked at once.
 async fn read(
     namespace: &Namespace,
     context: &Context,
@@ -152,6 +198,7 @@ async fn read(
     links: HashMap<Digest, SystemTime>,
     sweep: &mut Sweep<'_, '_>,
     needed: &mut Needed,
+    asked_for: &AskedFor<'_>,
 ) -> Result<Vec<Revision>> {
     let manifests = namespace.repository(repository.clone()).manifests();
     let read = stream::iter(links).map(|(name, modified)| {
@@ -163,7 +210,15 @@ async fn read(
     while let Some((name, modified, manifest)) = read.next().await {
         sweep.renew(context).await?;
         match manifest {
-            Ok(manifest) => revisions.push(Revision { name, modified, manifest: Some(manifest) }),
+            Ok(manifest) => {
+                let mut revision = Revision::new(name, modified, Some(&manifest));
+                if asked_for.include(&revision) {
+                    needed.keep(&mut revision);
+                }
+                if asked_for.ages.options.delete_untagged {
+                    revisions.push(revision);
+                }
+            }
             // It was taken away meanwhile, with what it needs.
             Err(Error::BlobUnknown(_))
                 if !is_linked(namespace, context, LinkSet::Revisions, repository, &name).await? => {}
@@ -175,7 +230,7 @@ async fn read(
             ) => {
                 needed.is_incomplete = true;
                 sweep.problem(&LinkSet::Revisions.place(repository, &name).path(), &error);
-                revisions.push(Revision { name, modified, manifest: None });
+                revisions.push(Revision::new(name, modified, None));
             }
             Err(error) => return Err(error),
         }
@@ -198,52 +253,43 @@ async fn is_linked(
     }
 }
 
-/// The names of the manifests that stay: those with a tag, those too young to have one, those that cannot be made out; and with one
-/// that stays those that it lists, and those that refer to it.
-fn staying(revisions: &[Revision], tagged: &HashSet<Digest>, ages: &Ages<'_>) -> HashSet<Digest> {
-    let names = |revision: &Revision| {
-        let canonical = revision.manifest.as_ref().map(|manifest| manifest.descriptor().digest);
-        [Some(revision.name), canonical].into_iter().flatten().collect::<Vec<_>>()
-    };
-    let mut by_name: HashMap<Digest, Vec<usize>> = HashMap::new();
-    let mut referring: HashMap<Digest, Vec<usize>> = HashMap::new();
+/// Which of the manifests stay: those with a tag, those too young to have one, those that cannot be made out; and with one that
+/// stays those that it lists, and those that refer to it.
+fn staying(revisions: &[Revision], asked_for: &AskedFor<'_>) -> Vec<bool> {
+    let mut by_name: HashMap<Half, Vec<usize>> = HashMap::new();
+    let mut referring: HashMap<Half, Vec<usize>> = HashMap::new();
     for (at, revision) in revisions.iter().enumerate() {
-        for name in names(revision) {
-            by_name.entry(name).or_default().push(at);
+        for name in revision.names() {
+            by_name.entry(half(name)).or_default().push(at);
         }
-        if let Some(subject) = revision.manifest.as_ref().and_then(Manifest::subject) {
-            referring.entry(subject.digest).or_default().push(at);
+        if let Some(subject) = &revision.subject {
+            referring.entry(half(subject)).or_default().push(at);
         }
     }
-    let is_root = |revision: &Revision| {
-        let is_tagged = names(revision).iter().any(|name| tagged.contains(name));
-        is_tagged || revision.manifest.is_none() || !ages.is_old_without_tag(revision.modified)
-    };
-    let mut waiting: Vec<_> = (0..revisions.len()).filter(|at| is_root(&revisions[*at])).collect();
+    let mut waiting: Vec<_> = (0..revisions.len()).filter(|at| asked_for.include(&revisions[*at])).collect();
     let mut stays = vec![false; revisions.len()];
     while let Some(at) = waiting.pop() {
         if std::mem::replace(&mut stays[at], true) {
             continue;
         }
         let revision = &revisions[at];
-        let listed = revision.manifest.iter().flat_map(|manifest| manifest.manifests());
-        let listed = listed.filter_map(|reference| by_name.get(&reference.digest));
+        let listed = revision.manifests.iter().filter_map(|name| by_name.get(name));
         // Another name of the same manifest stays with it.
-        let own = names(revision).into_iter().filter_map(|name| by_name.get(&name));
-        let referrers = names(revision).into_iter().filter_map(|name| referring.get(&name));
+        let own = revision.names().filter_map(|name| by_name.get(&half(name)));
+        let referrers = revision.names().filter_map(|name| referring.get(&half(name)));
         waiting.extend(listed.chain(own).chain(referrers).flatten().copied());
     }
-    revisions.iter().zip(stays).filter_map(|(revision, stays)| stays.then_some(revision.name)).collect()
+    stays
 }
 
 /// What goes with a manifest that nobody asks for.
 fn untagged(repository: &RepositoryName, revision: &Revision) -> Vec<Victim> {
     let victim = |place: Place| Victim::new(place, "no tag names this manifest", 0);
     let mut victims = vec![victim(Place::Revision(repository.clone(), revision.name))];
-    let subject = revision.manifest.as_ref().and_then(Manifest::subject);
-    victims.extend(subject.map(|subject| {
-        let (repository, subject) = (repository.clone(), subject.digest);
-        victim(Place::Referrer { repository, subject, referrer: revision.name })
-    }));
+    victims.extend(
+        revision.subject.map(|subject| {
+            victim(Place::Referrer { repository: repository.clone(), subject, referrer: revision.name })
+        }),
+    );
     victims
 }

@@ -137,7 +137,7 @@ impl<'a, 'l> Sweep<'a, 'l> {
         needed: &Needed,
         marks: &mut Marks,
     ) -> Result<()> {
-        needed.contents.iter().for_each(|digest| marks.insert(digest));
+        marks.add_all(&needed.contents);
         marks.add_all(&needed.named);
         // What is named by an alias is needed by its canonical name, too, so that the aliases come first.
         let mut named_by_alias = Marks::default();

@@ -3,6 +3,8 @@
 mod contents;
 mod repositories;
 
+use std::sync::Arc;
+
 use driver_api::Context;
 
 use super::Listener;
@@ -55,6 +57,7 @@ pub async fn verify(
 ) -> Result<Verified> {
     let mut verified = Verified::default();
     let contents = contents::verify(namespace.storage(), context, options, &mut verified, listener).await?;
+    let contents = Arc::new(contents);
     let mut walk = Walk::behind(namespace.storage().clone(), None);
     while let Some(repository) = walk.next(context).await? {
         repositories::verify(namespace, context, &repository, &contents, &mut verified, listener).await?;

@@ -1,6 +1,10 @@
 //! The links, manifests and tags of a repository.
 
+use std::sync::Arc;
+
 use driver_api::{Context, ListOptions};
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
 
 use super::Verified;
 use super::contents::Contents;
@@ -9,30 +13,91 @@ use crate::error::{Error, Result};
 use crate::layout::{Directory, Place};
 use crate::link;
 use crate::listed::list_if_any;
+use crate::marks::Marks;
 use crate::names::RepositoryName;
 use crate::namespace::Namespace;
 use crate::upkeep::{Event, Listener};
+
+/// How many links are followed at once.
+const AT_ONCE: usize = 16;
+
+/// What is known by now of one repository, so that nothing is asked for twice: the names of its blobs and of its manifests against
+/// which nothing is known.
+#[derive(Default)]
+struct Good {
+    blobs: Mutex<Marks>,
+    manifests: Mutex<Marks>,
+}
+
+/// Follows links, each in a task that owns what it needs.
+#[derive(Clone)]
+struct Follower {
+    namespace: Namespace,
+    context: Context,
+    contents: Arc<Contents>,
+    good: Arc<Good>,
+}
+
+/// What became of a link.
+#[derive(Default)]
+struct Followed {
+    /// Whether there was one.
+    is_link: bool,
+    is_manifest: bool,
+    /// What is wrong with it.
+    broken: Option<String>,
+}
+
+impl Followed {
+    fn to_nowhere(reason: String) -> Self {
+        Self { is_link: true, broken: Some(reason), ..Self::default() }
+    }
+}
 
 /// Follows all that leads from a repository to contents.
 pub(super) async fn verify(
     namespace: &Namespace,
     context: &Context,
     repository: &RepositoryName,
-    contents: &Contents,
+    contents: &Arc<Contents>,
     verified: &mut Verified,
     listener: &mut Listener<'_>,
 ) -> Result<()> {
+    let (namespace, context) = (namespace.clone(), context.clone());
+    let follower = Follower { namespace, context, contents: contents.clone(), good: Arc::default() };
+    // The blobs first: manifests name them.
     for directory in [Directory::Layers(repository), Directory::Manifests(repository)] {
+        follower.directory(&directory, verified, listener).await?;
+    }
+    Ok(())
+}
+
+impl Follower {
+    async fn directory(
+        &self,
+        directory: &Directory<'_>,
+        verified: &mut Verified,
+        listener: &mut Listener<'_>,
+    ) -> Result<()> {
+        let storage = self.namespace.storage();
         let Some(mut listing) =
-            list_if_any(namespace.storage(), context, &directory.path(), ListOptions::recursive()).await?
+            list_if_any(storage, &self.context, &directory.path(), ListOptions::recursive()).await?
         else {
-            continue;
+            return Ok(());
         };
         while let Some(page) = listing.next_page().await {
-            for place in page?.iter().filter_map(|entry| Place::parse(entry.path())) {
-                match follow(namespace, context, &place, contents, verified).await {
-                    Ok(None) => {}
-                    Ok(Some(reason)) => {
+            let places: Vec<_> = page?.iter().filter_map(|entry| Place::parse(entry.path())).collect();
+            let followed = stream::iter(places).map(|place| {
+                let follower = self.clone();
+                async move { (follower.follow(&place).await, place) }
+            });
+            let mut followed = followed.buffered(AT_ONCE);
+            while let Some((followed, place)) = followed.next().await {
+                match followed {
+                    Ok(Followed { is_link, is_manifest, broken }) => {
+                        verified.links += u64::from(is_link);
+                        verified.manifests += u64::from(is_manifest);
+                        let Some(reason) = broken else { continue };
                         verified.broken += 1;
                         let path = place.path();
                         listener(Event::Problem { path: &path, error: &Error::Damaged { path: path.clone(), reason } });
@@ -44,71 +109,81 @@ pub(super) async fn verify(
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// What is wrong with a link, if anything.
-async fn follow(
-    namespace: &Namespace,
-    context: &Context,
-    place: &Place,
-    contents: &Contents,
-    verified: &mut Verified,
-) -> Result<Option<String>> {
-    // What a tag named once may be gone, and so may what refers to a manifest.
-    if let Place::TagIndexEntry(..) | Place::Referrer { .. } = place {
-        return Ok(None);
-    }
-    let target = match link::read(namespace.storage(), context, place).await {
-        Ok(Some(target)) => target,
-        // It was taken away meanwhile.
-        Ok(None) => return Ok(None),
-        Err(Error::Damaged { reason, .. }) => return Ok(Some(reason)),
-        Err(error) => return Err(error),
-    };
-    verified.links += 1;
-    match place {
-        Place::Tagged(repository, _) => {
-            let manifests = namespace.repository(repository.clone()).manifests();
-            match manifests.stat(context, &target).await {
-                Err(error) if error.is_unknown() => Ok(Some(format!("it names {target}, which is no manifest here"))),
-                found => found.map(|_| None),
-            }
+    async fn follow(&self, place: &Place) -> Result<Followed> {
+        // What a tag named once may be gone, and so may what refers to a manifest.
+        if let Place::TagIndexEntry(..) | Place::Referrer { .. } = place {
+            return Ok(Followed::default());
         }
-        Place::Revision(repository, name) => manifest(namespace, context, repository, name, verified).await,
-        _ if contents.good.contain(&target) => Ok(None),
-        _ if contents.damaged.contain(&target) => Ok(Some(format!("it leads to {target}, which is damaged"))),
+        let target = match link::read(self.namespace.storage(), &self.context, place).await {
+            Ok(Some(target)) => target,
+            // It was taken away meanwhile.
+            Ok(None) => return Ok(Followed::default()),
+            Err(Error::Damaged { reason, .. }) => {
+                return Ok(Followed { broken: Some(reason), ..Followed::default() });
+            }
+            Err(error) => return Err(error),
+        };
+        let broken = match place {
+            Place::Tagged(repository, _) => self.tag(repository, &target).await?,
+            Place::Revision(repository, name) => return self.manifest(repository, name).await,
+            _ => self.content(&target).await?,
+        };
+        if let (Place::Layer(_, name), None) = (place, &broken) {
+            self.good.blobs.lock().insert(name);
+        }
+        Ok(Followed { is_link: true, broken, ..Followed::default() })
+    }
+
+    /// What is wrong with a tag that names this.
+    async fn tag(&self, repository: &RepositoryName, target: &Digest) -> Result<Option<String>> {
+        if self.good.manifests.lock().contain(target) {
+            return Ok(None);
+        }
+        let manifests = self.namespace.repository(repository.clone()).manifests();
+        match manifests.stat(&self.context, target).await {
+            Err(error) if error.is_unknown() => Ok(Some(format!("it names {target}, which is no manifest here"))),
+            found => found.map(|_| None),
+        }
+    }
+
+    /// What is wrong with a link that leads to this.
+    async fn content(&self, target: &Digest) -> Result<Option<String>> {
+        if self.contents.good.contain(target) {
+            return Ok(None);
+        }
+        if self.contents.damaged.contain(target) {
+            return Ok(Some(format!("it leads to {target}, which is damaged")));
+        }
         // What has come since is not known yet.
-        _ => match namespace.storage().stat(context, &Place::Blob(target).path()).await {
+        match self.namespace.storage().stat(&self.context, &Place::Blob(*target).path()).await {
             Err(error) if error.is_not_found() => Ok(Some(format!("it leads to {target}, which is missing"))),
             Err(error) => Err(error.into()),
             Ok(_) => Ok(None),
-        },
+        }
     }
-}
 
-/// What is wrong with a manifest, if anything.
-async fn manifest(
-    namespace: &Namespace,
-    context: &Context,
-    repository: &RepositoryName,
-    name: &Digest,
-    verified: &mut Verified,
-) -> Result<Option<String>> {
-    let manifests = namespace.repository(repository.clone()).manifests();
-    match manifests.check(context, name).await {
-        Ok(()) => {
-            verified.manifests += 1;
-            Ok(None)
+    async fn manifest(&self, repository: &RepositoryName, name: &Digest) -> Result<Followed> {
+        let manifests = self.namespace.repository(repository.clone()).manifests();
+        let is_known = |digest: &Digest, is_manifest: bool| {
+            let good = if is_manifest { &self.good.manifests } else { &self.good.blobs };
+            good.lock().contain(digest)
+        };
+        match manifests.check(&self.context, name, is_known).await {
+            Ok(()) => {
+                self.good.manifests.lock().insert(name);
+                Ok(Followed { is_link: true, is_manifest: true, broken: None })
+            }
+            Err(Error::ReferencesUnknown(missing)) => {
+                let broken = Some(format!("it names what is not in its repository: {missing:?}"));
+                Ok(Followed { is_link: true, is_manifest: true, broken })
+            }
+            Err(error @ (Error::BlobUnknown(_) | Error::ManifestInvalid(_) | Error::Damaged { .. })) => {
+                Ok(Followed::to_nowhere(error.to_string()))
+            }
+            Err(error) => Err(error),
         }
-        Err(Error::ReferencesUnknown(missing)) => {
-            verified.manifests += 1;
-            Ok(Some(format!("it names what is not in its repository: {missing:?}")))
-        }
-        Err(error @ (Error::BlobUnknown(_) | Error::ManifestInvalid(_) | Error::Damaged { .. })) => {
-            Ok(Some(error.to_string()))
-        }
-        Err(error) => Err(error),
     }
 }
