@@ -4,7 +4,8 @@
 //! - [`Server`] brings them from a socket, with or without TLS, over HTTP/1.1 and HTTP/2;
 //! - [`Service`] is the whole, as a [`configuration`] describes it;
 //! - [`access`] says who may do what;
-//! - [`notifications`] tell others what was done.
+//! - [`notifications`] tell others what was done;
+//! - [`health`] says whether it can serve, and [`debug`] tells that and what is counted.
 //!
 //! Nothing is kept in a process that a restart may not take: uploads are in the storage, or in what their clients carry.
 
@@ -12,8 +13,10 @@ pub mod access;
 mod body;
 mod call;
 pub mod configuration;
+pub mod debug;
 mod error;
 mod handlers;
+pub mod health;
 mod location;
 pub mod notifications;
 mod page;

@@ -17,6 +17,7 @@ use crate::access::{AccessControl, Action, Caller, Grant, Refusal, Resource};
 use crate::body::{Body, BoxError, RequestBody};
 use crate::call::{Call, Peer};
 use crate::error::{ApiError, Code};
+use crate::health::Health;
 use crate::location::{Base, LocationOptions};
 use crate::notifications::Notifier;
 use crate::page::Query;
@@ -60,6 +61,8 @@ pub struct RegistryOptions {
     pub access: AccessControl,
     /// Who is told what was done.
     pub notifier: Option<Arc<dyn Notifier>>,
+    /// Whether it can serve: while something fails, it answers that it cannot.
+    pub health: Option<Health>,
 }
 
 impl Default for RegistryOptions {
@@ -76,6 +79,7 @@ impl Default for RegistryOptions {
             headers: HeaderMap::new(),
             access: AccessControl::default(),
             notifier: None,
+            health: None,
         }
     }
 }
@@ -142,6 +146,7 @@ impl Registry {
         let log = AccessLog { begun: Instant::now(), method: head.method.clone() };
         let is_reading = matches!(head.method, Method::GET | Method::HEAD);
         let (registry, body) = (self.clone(), RequestBody::new(body, self.options().patience));
+        let (_in_flight, request_bytes) = (InFlight::begin(), body.declared());
         let answer = {
             let span = span.clone();
             async move { registry.answer(head, body, id, peer, &span).instrument(span.clone()).await }
@@ -159,7 +164,7 @@ impl Registry {
         headers.insert(API_VERSION.0, API_VERSION.1);
         headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.extend(self.options().headers.clone());
-        span.in_scope(|| log.write(handler, &response));
+        span.in_scope(|| log.write(handler, &response, request_bytes));
         response
     }
 
@@ -175,6 +180,9 @@ impl Registry {
         let path = self.below_prefix(head.uri.path());
         if path == Some("/") && matches!(head.method, Method::GET | Method::HEAD) {
             return ("root", alive());
+        }
+        if self.options().health.as_ref().is_some_and(Health::failing) {
+            return ("unknown", refuse(body, unhealthy(), is_head).await);
         }
         let route = match path.map_or(Err(NoRoute::Unknown), Route::parse) {
             Ok(route) => route,
@@ -274,6 +282,11 @@ fn alive() -> Response<Body> {
     response
 }
 
+/// What fails is told on the debug address, to operators.
+fn unhealthy() -> ApiError {
+    ApiError::new(Code::Unavailable, "health check failed: please see /debug/health")
+}
+
 fn nothing_here() -> ApiError {
     ApiError::new(Code::Unknown, "the API of the registry has no such path").with_status(StatusCode::NOT_FOUND)
 }
@@ -286,6 +299,22 @@ pub(crate) fn without_body(response: Response<Body>) -> Response<Body> {
     Response::from_parts(head, Body::empty())
 }
 
+/// A request that is being answered.
+struct InFlight;
+
+impl InFlight {
+    fn begin() -> Self {
+        metrics::gauge!("registry_http_in_flight_requests").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        metrics::gauge!("registry_http_in_flight_requests").decrement(1.0);
+    }
+}
+
 /// What is noted of each request when its answer begins.
 struct AccessLog {
     begun: Instant,
@@ -293,7 +322,7 @@ struct AccessLog {
 }
 
 impl AccessLog {
-    fn write(&self, handler: &'static str, response: &Response<Body>) {
+    fn write(&self, handler: &'static str, response: &Response<Body>, request_bytes: Option<u64>) {
         let status = response.status().as_u16();
         let seconds = self.begun.elapsed().as_secs_f64();
         let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or_default();
@@ -305,6 +334,9 @@ impl AccessLog {
         ];
         metrics::counter!("registry_http_requests_total", &labels).increment(1);
         metrics::histogram!("registry_http_request_duration_seconds", &labels).record(seconds);
+        if let Some(bytes) = request_bytes {
+            metrics::histogram!("registry_http_request_size_bytes", &labels).record(bytes as f64);
+        }
         metrics::histogram!("registry_http_response_size_bytes", &labels).record(bytes as f64);
     }
 }

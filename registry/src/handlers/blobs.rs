@@ -98,7 +98,8 @@ impl Registry {
     pub(super) async fn delete_blob(&self, call: &Call, name: RepositoryName, digest: Digest) -> Answer {
         self.namespace().repository(name.clone()).blobs().delete(&call.context, &digest).await?;
         let target = Some(Target::Digest(digest));
-        self.notify(call, Action::Delete, Done { repository: &name, tag: None, target, url: None });
+        let done = Done { repository: &name, tag: None, target, url: None, references: Vec::new() };
+        self.notify(call, Action::Delete, done);
         Ok(empty(StatusCode::ACCEPTED))
     }
 
@@ -106,7 +107,7 @@ impl Registry {
         if self.options().notifier.is_some() {
             let url = Some(call.base.of_path(format_args!("{name}/blobs/{}", descriptor.digest)));
             let target = Some(Target::Descriptor(descriptor));
-            self.notify(call, action, Done { repository: name, tag: None, target, url });
+            self.notify(call, action, Done { repository: name, tag: None, target, url, references: Vec::new() });
         }
     }
 }

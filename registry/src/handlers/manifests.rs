@@ -1,6 +1,6 @@
 //! Manifests, by their digests and by tags.
 
-use blobstore::{Digest, MAX_MANIFEST_BYTES, RepositoryName, Tag};
+use blobstore::{Digest, MAX_MANIFEST_BYTES, Manifest, Reference, RepositoryName, Tag};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 
@@ -50,7 +50,8 @@ impl Registry {
             return Ok(without_body(response));
         }
         if response.status().is_success() {
-            self.notify_of_manifest(call, Action::Pull, &name, tag, manifest.descriptor().clone());
+            let named = if self.wants_references() { named(&manifest) } else { Vec::new() };
+            self.notify_of_manifest(call, Action::Pull, &name, tag, manifest.descriptor().clone(), named);
         }
         Ok(response)
     }
@@ -73,6 +74,8 @@ impl Registry {
             BodyError::Broken(_) => ApiError::new(Code::SizeInvalid, error),
         })?;
         let manifests = self.namespace().repository(name.clone()).manifests();
+        let parsed =
+            self.wants_references().then(|| Manifest::parse(media_type.as_deref(), content.clone()).ok()).flatten();
         let pushed = manifests.put(&call.context, media_type.as_deref(), content, digest.as_ref(), &tags).await?;
         let called = digest.unwrap_or(pushed.descriptor.digest);
         let mut headers = HeaderMap::new();
@@ -84,10 +87,11 @@ impl Registry {
         if !tags.is_empty() && digest.is_some() {
             headers.insert(OCI_TAG, header(tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ")));
         }
+        let named = parsed.as_ref().map(named).unwrap_or_default();
         match tags.as_slice() {
-            [] => self.notify_of_manifest(call, Action::Push, &name, None, pushed.descriptor.clone()),
+            [] => self.notify_of_manifest(call, Action::Push, &name, None, pushed.descriptor.clone(), named),
             tags => tags.iter().for_each(|tag| {
-                self.notify_of_manifest(call, Action::Push, &name, Some(tag), pushed.descriptor.clone());
+                self.notify_of_manifest(call, Action::Push, &name, Some(tag), pushed.descriptor.clone(), named.clone());
             }),
         }
         let mut response = empty(StatusCode::CREATED);
@@ -119,15 +123,20 @@ impl Registry {
         let done = match &reference {
             ManifestName::Tag(tag) => {
                 repository.tags().delete(&call.context, tag).await?;
-                Done { repository: &name, tag: Some(tag), target: None, url: None }
+                Done { repository: &name, tag: Some(tag), target: None, url: None, references: Vec::new() }
             }
             ManifestName::Digest(digest) => {
                 repository.manifests().delete(&call.context, digest).await?;
-                Done { repository: &name, tag: None, target: Some(Target::Digest(*digest)), url: None }
+                let target = Some(Target::Digest(*digest));
+                Done { repository: &name, tag: None, target, url: None, references: Vec::new() }
             }
         };
         self.notify(call, Action::Delete, done);
         Ok(empty(StatusCode::ACCEPTED))
+    }
+
+    fn wants_references(&self) -> bool {
+        self.options().notifier.as_ref().is_some_and(|notifier| notifier.wants_references())
     }
 
     fn notify_of_manifest(
@@ -137,11 +146,17 @@ impl Registry {
         name: &RepositoryName,
         tag: Option<&Tag>,
         descriptor: blobstore::Descriptor,
+        references: Vec<Reference>,
     ) {
         if self.options().notifier.is_some() {
             let url = Some(call.base.of_path(format_args!("{name}/manifests/{}", descriptor.digest)));
             let target = Some(Target::Descriptor(descriptor));
-            self.notify(call, action, Done { repository: name, tag, target, url });
+            self.notify(call, action, Done { repository: name, tag, target, url, references });
         }
     }
+}
+
+/// What a manifest names.
+fn named(manifest: &Manifest) -> Vec<Reference> {
+    manifest.blobs().iter().chain(manifest.manifests()).cloned().collect()
 }

@@ -61,6 +61,7 @@ impl Registry {
             tag: done.tag.cloned(),
             target: done.target,
             url: done.url,
+            references: done.references,
             request: Request {
                 id: call.id,
                 peer: call.peer,
@@ -79,6 +80,7 @@ struct Done<'a> {
     tag: Option<&'a blobstore::Tag>,
     target: Option<Target>,
     url: Option<String>,
+    references: Vec<blobstore::Reference>,
 }
 
 /// An answer without a body.
