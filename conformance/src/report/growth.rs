@@ -11,6 +11,8 @@ const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 320.0;
 /// Room for what stands at the axes.
 const MARGIN: f64 = 60.0;
+/// The height of a label.
+const LABEL: f64 = 11.0;
 
 /// A section for each check that measured, none where none did.
 pub(super) fn sections(target: &TargetReport) -> String {
@@ -81,22 +83,47 @@ fn plot(growths: &[Growth]) -> String {
             points.join(" "),
             Escaped(growth.operation),
         );
-        if let Some(Point { entries, seconds }) = growth.points.last() {
-            // Side by side, for many lines end at the same height.
-            let x = axes.x(f64::from(*entries)) + 6.0 + 9.0 * number as f64;
-            let (y, label) = (axes.y(*seconds) + 4.0, number + 1);
-            let _ = writeln!(text, "<text class=\"line-{number}\" x=\"{x:.1}\" y=\"{y:.1}\">{label}</text>");
-        }
+    }
+    for (number, x, y) in labels(growths, &axes) {
+        let _ = writeln!(text, "<text class=\"line-{number}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", number + 1);
     }
     text.push_str("</svg>");
     text
 }
 
+/// Where the number of each line stands: at its end, and below the one above it where both end at the same height.
+fn labels(growths: &[Growth], axes: &Axes) -> Vec<(usize, f64, f64)> {
+    let ends = growths.iter().enumerate().filter_map(|(number, growth)| {
+        let Point { entries, seconds } = growth.points.last()?;
+        Some((number, axes.x(f64::from(*entries)) + 6.0, axes.y(*seconds) + 4.0))
+    });
+    let mut labels: Vec<_> = ends.collect();
+    labels.sort_by(|(_, _, one), (_, _, other)| one.total_cmp(other));
+    let mut lowest = f64::NEG_INFINITY;
+    for (_, _, y) in &mut labels {
+        *y = y.max(lowest + LABEL);
+        lowest = *y;
+    }
+    labels
+}
+
+/// A power of ten of seconds, in the unit that has it without zeros.
+fn time(power: i32) -> String {
+    let (unit, of) = match power {
+        0.. => ("s", 0),
+        -3.. => ("ms", -3),
+        -6.. => ("µs", -6),
+        _ => ("ns", -9),
+    };
+    format!("{} {unit}", 10_f64.powi(power - of))
+}
+
 /// A line at every power of ten, with its number.
 fn grid(axes: &Axes) -> String {
-    let powers = |(from, to): (f64, f64)| (from as i32..=to as i32).map(|power| 10_f64.powi(power));
+    let powers = |(from, to): (f64, f64)| from as i32..=to as i32;
     let (left, right, top, bottom) = (MARGIN, WIDTH - MARGIN, MARGIN / 2.0, HEIGHT - MARGIN / 2.0);
-    let vertical = powers(axes.entries).map(|entries| {
+    let vertical = powers(axes.entries).map(|power| {
+        let entries = 10_f64.powi(power);
         let x = axes.x(entries);
         format!(
             "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>\
@@ -104,16 +131,18 @@ fn grid(axes: &Axes) -> String {
             bottom + 14.0,
         )
     });
-    let horizontal = powers(axes.seconds).map(|seconds| {
-        let y = axes.y(seconds);
+    let horizontal = powers(axes.seconds).map(|power| {
+        let (y, time) = (axes.y(10_f64.powi(power)), time(power));
         format!(
             "<line x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-             <text text-anchor=\"end\" x=\"{:.1}\" y=\"{:.1}\">{seconds:e} s</text>",
+             <text text-anchor=\"end\" x=\"{:.1}\" y=\"{:.1}\">{time}</text>",
             left - 4.0,
             y + 4.0,
         )
     });
-    format!("<g class=\"grid\">{}</g>", vertical.chain(horizontal).collect::<String>())
+    let title =
+        format!("<text text-anchor=\"start\" x=\"{:.1}\" y=\"{:.1}\">entries</text>", right + 8.0, bottom + 4.0,);
+    format!("<g class=\"grid\">{}{title}</g>", vertical.chain(horizontal).collect::<String>())
 }
 
 fn table(growths: &[Growth]) -> String {
@@ -135,4 +164,15 @@ fn table(growths: &[Growth]) -> String {
         "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Call</th><th scope=\"col\">Should be</th>\
          <th scope=\"col\">Slope</th><th scope=\"col\">Median time</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_the_unit_that_has_no_zeros() {
+        let times = [-7, -6, -4, -3, -1, 0, 1].map(time);
+        assert_eq!(times, ["100 ns", "1 µs", "100 µs", "1 ms", "100 ms", "1 s", "10 s"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::markup::Escaped;
+use super::markup::{Escaped, prose};
 use super::{CheckResult, Report, Status, TargetReport};
 use crate::check::Failure;
 use crate::clause::Clause;
@@ -27,7 +27,7 @@ impl Report {
             if self.stopped { ", stopped before its end" } else { "" },
         );
         let heads: String = names.iter().map(|name| format!("<th scope=\"col\">{}</th>", Escaped(name))).collect();
-        let rows: String = self.rows().map(|(clause, statuses)| row(clause, &statuses)).collect();
+        let rows: String = self.rows().map(|(clause, statuses)| row(clause, &names, &statuses)).collect();
         let failures: String = self.targets.iter().flat_map(failures).collect();
         let deviations: String = self.targets.iter().map(deviations).collect();
         let growth: String = self.targets.iter().map(super::growth::sections).collect();
@@ -37,7 +37,7 @@ impl Report {
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
              <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{verdict}\n{summary}\n{failures}{deviations}\
-             <h2>Clauses</h2>\n{FILTER}<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Clause</th>{heads}\
+             <h2>Clauses</h2>\n{FILTER}<div class=\"scroll\"><table class=\"clauses\">\n<thead><tr><th scope=\"col\">Clause</th>{heads}\
              <th scope=\"col\">What it says</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{growth}{timings}{mutants}</body>\n</html>\n"
         )
     }
@@ -49,10 +49,10 @@ const FILTER: &str = "<fieldset><legend>Show</legend>\
     <label><input type=\"radio\" name=\"show\" id=\"tested\"> tested</label>\
     <label><input type=\"radio\" name=\"show\" id=\"open\"> not tested somewhere</label></fieldset>\n";
 
-fn row(clause: &Clause, statuses: &[Status<'_>]) -> String {
+fn row(clause: &Clause, targets: &[&str], statuses: &[Status<'_>]) -> String {
     let classes: BTreeSet<_> = statuses.iter().map(class).collect();
     let classes = classes.into_iter().collect::<Vec<_>>().join(" ");
-    let cells: String = statuses.iter().map(cell).collect();
+    let cells: String = statuses.iter().zip(targets).map(|(status, target)| cell(status, target)).collect();
     let needs = match (clause.capability, clause.drill) {
         (None, None) => String::new(),
         (capability, drill) => {
@@ -66,7 +66,7 @@ fn row(clause: &Clause, statuses: &[Status<'_>]) -> String {
         "<tr id=\"{id}\" data-status=\"{classes}\"><td class=\"id\">{id}<br><span class=\"soft\">{}</span></td>{cells}\
          <td class=\"text\">{}{needs}</td></tr>\n",
         clause.level,
-        Escaped(&clause.text),
+        prose(&clause.text),
         id = Escaped(clause.id),
     )
 }
@@ -80,13 +80,14 @@ fn class(status: &Status<'_>) -> &'static str {
     }
 }
 
-fn cell(status: &Status<'_>) -> String {
+/// A narrow page has no heads of columns, and each cell says whose it is.
+fn cell(status: &Status<'_>, target: &str) -> String {
     let reason = match status {
         Status::Drill(drill) => format!(" title=\"left to the drill {}\"", Escaped(drill)),
         Status::Untested(reason) => format!(" title=\"{}\"", Escaped(reason)),
         _ => String::new(),
     };
-    format!("<td class=\"{}\"{reason}>{}</td>", class(status), status.word())
+    format!("<td class=\"{}\" data-target=\"{}\"{reason}>{}</td>", class(status), Escaped(target), status.word())
 }
 
 fn failures(target: &TargetReport) -> Vec<String> {
@@ -100,7 +101,7 @@ fn article(target: &TargetReport, result: &CheckResult, failure: &Failure, repea
             format!(
                 "<dt>Clause</dt><dd><a href=\"#{id}\">{id}</a> {}: {}</dd>",
                 clause.level,
-                Escaped(&clause.text),
+                prose(&clause.text),
                 id = Escaped(clause.id),
             )
         })

@@ -24,3 +24,24 @@ impl<T: AsRef<str>> fmt::Display for Escaped<T> {
         Ok(())
     }
 }
+
+/// A sentence of the contract: what it has between backticks is code.
+pub(super) fn prose(text: &str) -> String {
+    let mut is_code = false;
+    let parts = text.split('`').map(|part| {
+        let shown = if is_code { format!("<code>{}</code>", Escaped(part)) } else { Escaped(part).to_string() };
+        is_code = !is_code;
+        shown
+    });
+    parts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_between_backticks_is_code() {
+        assert_eq!(prose("`get` of `a<b`, whole"), "<code>get</code> of <code>a&lt;b</code>, whole");
+    }
+}
