@@ -43,8 +43,11 @@ async fn what_is_left(instance: &Instance) -> Result<Vec<String>, Error> {
     for session in unfinished(storage, &root).await? {
         ignore_missing(storage.abandon(&context, &session.path).await)?;
     }
+    // A directory that nothing is in may stay where the driver does not declare otherwise (PATH-6), so that only files count.
+    let exact = storage.capabilities().exact_directories;
+    let options = if exact { ListOptions::default() } else { ListOptions::recursive() };
     let mut left: Vec<String> =
-        storage.list(&context, &root, ListOptions::default()).await?.collect().await?.iter().map(shown).collect();
+        storage.list(&context, &root, options).await?.collect().await?.iter().map(shown).collect();
     left.extend(unfinished(storage, &root).await?.iter().map(|session| format!("a session kept at {}", session.path)));
     if let Some(leftovers) = instance.leftovers().await {
         left.extend(leftovers?);

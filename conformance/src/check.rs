@@ -118,6 +118,21 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Stop {
+    /// The same, with what led there before what a failure shows already.
+    #[must_use]
+    pub(crate) fn led_to_by(self, script: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Failed(mut failure) => {
+                let shown = failure.evidence.take().map(|evidence| format!("\n{evidence}")).unwrap_or_default();
+                failure.evidence = Some(script() + &shown);
+                Self::Failed(failure)
+            }
+            other => other,
+        }
+    }
+}
+
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(Box::new(failure))

@@ -1,5 +1,8 @@
 //! Dropped futures: every call is polled up to its first, second, ... suspension point and dropped there, as a caller that
-//! goes away does. Afterwards what it touched is old or new, whole; nothing is locked; nothing is left behind.
+//! goes away does. Afterwards what it touched is old or new, whole; made again it finishes; nothing is locked; nothing is left
+//! behind.
+
+mod again;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -240,7 +243,10 @@ impl<'a> Scene<'a> {
             Dropped::DeleteTree => storage.delete(context, &self.at("tree"), DeleteOptions::tree()).await,
             Dropped::DeleteFiles => {
                 let paths = [Place::One, Place::Two].map(|place| self.path(place));
-                storage.delete_files(context, paths).await.map(drop)
+                match storage.delete_files(context, paths).await?.into_iter().next() {
+                    Some(left) => Err(left),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -308,6 +314,10 @@ impl<'a> Scene<'a> {
         };
         self.examine_files(dropped).await?.map_err(told)?;
         self.examine_sessions(dropped).await?.map_err(told)?;
+        self.again(dropped).await?.map_err(|failure| {
+            let led_here = format!("{dropped:?} was dropped at its suspension point {point}, and made again");
+            failure.with_evidence(format!("{led_here} in {}", self.directory))
+        })?;
         self.go_on(dropped).await?.map_err(told)?;
         Ok(())
     }

@@ -72,7 +72,13 @@ pub(crate) fn fails<T>(
         Ok(_) => return Err(Failure::new(clause, format_args!("{what} to be {kind}"), "success").into()),
         Err(error) => error.into(),
     };
-    ensure(error.kind() == kind, clause, format_args!("{what} to be {kind}"), describe(&error))?;
+    refused(clause, &error, kind, what)?;
+    Ok(error)
+}
+
+/// Fails unless the error is one of `kind`, as a definite answer.
+pub(crate) fn refused(clause: &'static str, error: &Error, kind: ErrorKind, what: impl fmt::Display) -> Verdict {
+    ensure(error.kind() == kind, clause, format_args!("{what} to be {kind}"), describe(error))?;
     let retry = match kind {
         ErrorKind::Unavailable | ErrorKind::Cancelled | ErrorKind::DeadlineExceeded => Retry::Safe,
         _ => Retry::Never,
@@ -81,9 +87,8 @@ pub(crate) fn fails<T>(
         error.retry() == retry,
         "ERR-9",
         format_args!("the {kind} of {what} in the class {retry:?}"),
-        describe(&error),
-    )?;
-    Ok(error)
+        describe(error),
+    )
 }
 
 /// Fails with `clause` unless `found` is exactly `expected`.

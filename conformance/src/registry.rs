@@ -45,7 +45,8 @@ macro_rules! for_each_check {
             }
             dropped {
                 Random at_every_suspension_point [
-                    "PUT-2", "WRITE-2", "WRITE-3", "WRITE-4", "WRITE-13", "WRITE-25", "MOVE-6", "DEL-1"
+                    "PUT-2", "PUT-3", "WRITE-2", "WRITE-3", "WRITE-4", "WRITE-13", "WRITE-25", "MOVE-1", "MOVE-6",
+                    "DEL-1"
                 ];
             }
             sequences {

@@ -96,3 +96,51 @@ impl Mutation for Shared {
 pub(crate) fn zeros(length: u64) -> Bytes {
     Bytes::from(vec![0; length as usize])
 }
+
+#[cfg(test)]
+mod tests {
+    use conformance::{Instance, Options, Outcome, Profile, Target};
+    use driver_api::{CancellationToken, Entry, EntryPages, ListOptions};
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    /// Keeps a directory in which nothing is, and declares that directories stay, or does not.
+    #[derive(Debug, Default)]
+    struct LastingDirectory<const DECLARED: bool>;
+
+    #[async_trait]
+    impl<const DECLARED: bool> Mutation for LastingDirectory<DECLARED> {
+        fn capabilities(&self, inner: &Inner) -> Capabilities {
+            let mut capabilities = inner.capabilities();
+            capabilities.exact_directories = !DECLARED;
+            capabilities
+        }
+
+        async fn list(&self, call: Call<'_, ListOptions>) -> Result<EntryPages> {
+            let lasting = StoragePath::parse("/zz-lasting")?;
+            let shows = call.path.is_root() && !call.options.recursive;
+            let pages = call.forward().await?;
+            let more = shows.then(|| Ok(vec![Entry::Directory(lasting)]));
+            Ok(Box::pin(pages.chain(futures_util::stream::iter(more))))
+        }
+    }
+
+    async fn outcome<M: Mutation>() -> Outcome {
+        let target = Target::new("lasting", || async { Instance::new(Broken::<M>::over(Base::Plain.driver())) });
+        let mut options = Options::default();
+        options.profile = Profile::Quick;
+        options.only = vec!["files::overwriting".to_owned()];
+        let report = conformance::run(&[target], &options, &(), &CancellationToken::new()).await.unwrap();
+        report.targets[0].results[0].outcome.clone()
+    }
+
+    #[tokio::test]
+    async fn a_directory_may_stay_where_the_driver_does_not_declare_otherwise() {
+        assert!(matches!(outcome::<LastingDirectory<true>>().await, Outcome::Passed));
+        let Outcome::Failed { failure, .. } = outcome::<LastingDirectory<false>>().await else {
+            panic!("a directory outlived its files")
+        };
+        assert_eq!(failure.clauses, ["WRITE-4"]);
+    }
+}

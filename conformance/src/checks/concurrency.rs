@@ -25,13 +25,35 @@ pub(crate) async fn reads_are_never_torn(case: &Case) -> Verdict {
             writing.store(false, Ordering::Relaxed);
             written
         };
-        let ((), reads) = try_join(writer, async { Ok(try_join_all(readers).await?.concat()) }).await?;
-        for (info, found) in reads {
-            let whole = whole(&found, first)?;
-            same("GET-4", info.size, whole, "the size that comes with the bytes")?;
+        let raced = try_join(writer, try_join_all(readers)).await.map_err(|stop| stop.led_to_by(script_of_overwrites));
+        let ((), reads) = raced?;
+        for (way, (number, (info, found))) in
+            reads.iter().enumerate().flat_map(|(way, reads)| reads.iter().enumerate().map(move |read| (way, read)))
+        {
+            let judged = whole(found, first)
+                .and_then(|whole| same("GET-4", info.size, whole, "the size that comes with the bytes"));
+            judged.map_err(|stop| {
+                let by = if way == 0 { "a get" } else { "a reader" };
+                let read = format!(
+                    "read {} of {} of one task, by {by}, tells {} bytes",
+                    number + 1,
+                    reads[way].len(),
+                    info.size
+                );
+                stop.led_to_by(|| format!("{}\n{read}", script_of_overwrites()))
+            })?;
         }
     }
     Ok(())
+}
+
+/// What happens to the file while it is read.
+fn script_of_overwrites() -> String {
+    let steps = OVERWRITES.iter().enumerate().map(|(number, size)| {
+        let way = ["a put", "a commit", "a put elsewhere and a move"][number % 3];
+        format!("\n  {way} of {size} bytes")
+    });
+    format!("/torn/file is read by three tasks, over and over, and meanwhile replaced by{}", steps.collect::<String>())
 }
 
 async fn overwrite(case: &Case, file: &StoragePath) -> Verdict {

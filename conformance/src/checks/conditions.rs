@@ -7,8 +7,8 @@ use driver_api::{
 use futures_util::future::try_join_all;
 
 use crate::case::{Case, path};
-use crate::check::{Failure, Verdict};
-use crate::expect::{ensure, fails, file, same, same_bytes, succeeds};
+use crate::check::{Failure, Verdict, describe};
+use crate::expect::{ensure, fails, file, refused, same, same_bytes, succeeds};
 use crate::payload::Content;
 
 /// How many try to be the first.
@@ -71,7 +71,7 @@ pub(crate) async fn put_if_absent(case: &Case) -> Verdict {
     succeeds("PUT-4", beside, "put if-absent where only a session is kept").map(drop)
 }
 
-/// Many put or commit at once under one condition; exactly one must win, and its content must stand.
+/// Many put or commit at once under one condition.
 async fn race(case: &Case, clause: &'static str, by_session: bool, condition: &Condition, lost: ErrorKind) -> Verdict {
     let target = path("/raced/file");
     let racers = (0..RACERS).map(|number| {
@@ -86,15 +86,40 @@ async fn race(case: &Case, clause: &'static str, by_session: bool, condition: &C
             Verdict::Ok((content, answer))
         }
     });
+    let answers = try_join_all(racers).await?;
+    let how = if by_session { "commit" } else { "put" };
+    let script = || told(&answers, &format!("{how} at {target} under {condition:?}"));
+    decide_race(case, clause, &target, &answers, lost).await.map_err(|stop| stop.led_to_by(script))
+}
+
+type Racer = (Content, Result<FileInfo, Error>);
+
+/// Exactly one has won, and its content stands.
+async fn decide_race(
+    case: &Case,
+    clause: &'static str,
+    target: &StoragePath,
+    answers: &[Racer],
+    lost: ErrorKind,
+) -> Verdict {
     let mut winners = Vec::new();
-    for (content, answer) in try_join_all(racers).await? {
+    for (content, answer) in answers {
         match answer {
-            Ok(_) => winners.push(content),
-            lost_out => drop(fails(clause, lost_out, lost, "a conditional write that came second")?),
+            Ok(_) => winners.push(*content),
+            Err(error) => refused(clause, error, lost, "a conditional write that came second")?,
         }
     }
     same(clause, winners.len(), 1, format_args!("the number of winners of {RACERS}"))?;
-    case.holds(clause, &target, winners[0]).await
+    case.holds(clause, target, winners[0]).await
+}
+
+/// What each racer wrote, and what it was told.
+fn told(answers: &[Racer], what: &str) -> String {
+    let lines = answers.iter().map(|(content, answer)| {
+        let answer = answer.as_ref().map_or_else(describe, |_| "ok".to_owned());
+        format!("\n  {content}  ->  {answer}")
+    });
+    format!("{RACERS} at once, each a {what}:{}", lines.collect::<String>())
 }
 
 pub(crate) async fn races_of_put_if_absent(case: &Case) -> Verdict {
@@ -289,5 +314,34 @@ pub(crate) async fn delete_if_match(case: &Case) -> Verdict {
     match delete(current).await {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => Ok(()),
         other => fails("DEL-9", other, ErrorKind::NotFound, "delete if-match where no file is").map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use driver_api::Storage;
+    use driver_api::layers::{Fault, Faults};
+    use driver_inmemory::MemoryDriver;
+
+    use super::*;
+    use crate::check::Stop;
+    use crate::profile::Profile;
+    use crate::target::{Instance, Target};
+
+    #[tokio::test]
+    async fn a_race_that_went_wrong_is_told_racer_by_racer() {
+        let target = Target::new("memory", || async {
+            // The first put is the one that wins, and says that it lost.
+            let lying = Faults::at(1, Fault::After(ErrorKind::AlreadyExists));
+            Instance::over(Storage::new(MemoryDriver::default()).layered(lying))
+        });
+        let instance = target.fresh().await.unwrap();
+        let case = Case::new(target, instance, Profile::Quick.budget(), 1);
+        let Err(Stop::Failed(failure)) = races_of_put_if_absent(&case).await else {
+            panic!("nobody won, and it passed")
+        };
+        let evidence = failure.evidence.unwrap();
+        assert!(evidence.starts_with("16 at once, each a put at /raced/file under IfAbsent:"), "{evidence}");
+        assert_eq!(evidence.matches("  ->  ").count(), RACERS, "{evidence}");
     }
 }

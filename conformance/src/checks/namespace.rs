@@ -50,13 +50,16 @@ pub(crate) async fn a_tree_refuses(case: &Case) -> Verdict {
     Ok(())
 }
 
-/// A writer may be refused when it is opened, or when it commits.
+/// A writer may be refused when it is opened, when it is written to, or when it commits.
 async fn commit_is_refused(case: &Case, target: &StoragePath) -> Verdict {
     let mut writer = match case.writer(target, WriteOptions::default()).await {
         Ok(writer) => writer,
         refused => return fails("PUT-5", refused, ErrorKind::Conflict, format_args!("writer of {target}")).map(drop),
     };
-    writer.write(case.context(), case.content(70_000).bytes()).await?;
+    if let Err(refused) = writer.write(case.context(), case.content(70_000).bytes()).await {
+        fails::<()>("PUT-5", Err(refused), ErrorKind::Conflict, format_args!("write at {target}"))?;
+        return succeeds("WRITE-4", writer.cancel(case.context()).await, "cancel after a refused write");
+    }
     let failure = match writer.commit(case.context(), CommitOptions::default()).await {
         Err(failure) => failure,
         Ok(info) => return fails("PUT-5", Ok::<_, Error>(info), ErrorKind::Conflict, "a commit").map(drop),

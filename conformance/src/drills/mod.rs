@@ -44,6 +44,7 @@ const CHECKS: &[Check] = checks_of! { groups;
         Example reader ["READ-1", "LAYER-1"];
         Example stat ["STAT-1", "LAYER-1"];
         Example list ["LIST-1", "LIST-5", "LAYER-1"];
+        Example unfinished ["WRITE-12", "LAYER-1"];
         Example writer ["WRITE-3", "ERR-8", "LAYER-1"];
         Example append ["WRITE-5", "ERR-8", "LAYER-1"];
         Example half_way_through_a_writer ["WRITE-25", "WRITE-9"];
@@ -51,6 +52,8 @@ const CHECKS: &[Check] = checks_of! { groups;
         Example moves ["MOVE-6", "ERR-8", "LAYER-1"];
         Example delete ["DEL-1", "ERR-8", "LAYER-1"];
         Example delete_tree ["DEL-1", "ERR-8", "LAYER-1"];
+        Example delete_files ["DEL-8", "ERR-8", "LAYER-1"];
+        Example deadlines ["CTX-2", "CTX-3"];
         Random sequences ["PUT-2", "WRITE-3", "MOVE-6", "DEL-1", "ERR-8", "LAYER-1"];
     }
     crash {

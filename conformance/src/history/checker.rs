@@ -22,8 +22,23 @@ pub(super) enum Decision {
     Undecided,
 }
 
+/// A file at one of the paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Held {
+    content: Content,
+    /// Whether a move brought it. Whether its version is another then, no clause says, so one that comes back may or may not
+    /// have the version that it was seen with before it left.
+    moved: bool,
+}
+
+impl Held {
+    fn written(content: Content) -> Self {
+        Self { content, moved: false }
+    }
+}
+
 /// What is at the two paths.
-type State = [Option<Content>; 2];
+type State = [Option<Held>; 2];
 
 /// An event, and whether a delete that removed nothing may have answered Ok.
 #[derive(Debug, Clone, Copy)]
@@ -102,21 +117,24 @@ impl Step {
         match self.event.operation {
             Operation::Get(place) => {
                 let right = match state[place.index()] {
-                    Some(content) => outcome == Outcome::Content(content),
+                    Some(held) => outcome == Outcome::Content(held.content),
                     None => outcome == Outcome::NotFound,
                 };
                 right.then_some(state)
             }
             Operation::Stat(place) => {
                 let right = match state[place.index()] {
-                    Some(content) => outcome == Outcome::Size(content.size),
+                    Some(held) => outcome == Outcome::Size(held.content.size),
                     None => outcome == Outcome::NotFound,
                 };
                 right.then_some(state)
             }
             Operation::Publish { place, content, when, .. } => {
-                let right = expected(when, state[place.index()]);
-                self.changed(right, state, |next| next[place.index()] = Some(content))
+                let there = state[place.index()];
+                if outcome == Outcome::Conflict && may_be_another_version(when, there) {
+                    return Some(state);
+                }
+                self.changed(expected(when, there), state, |next| next[place.index()] = Some(Held::written(content)))
             }
             Operation::Delete { place, when } => {
                 let there = state[place.index()];
@@ -125,7 +143,8 @@ impl Step {
                     return Some(state);
                 }
                 // Where no file is, a delete if-match may be a Conflict too (DEL-9).
-                if there.is_none() && outcome == Outcome::Conflict && when != When::Always {
+                let may_conflict = there.is_none() && when != When::Always || may_be_another_version(when, there);
+                if outcome == Outcome::Conflict && may_conflict {
                     return Some(state);
                 }
                 self.changed(right, state, |next| next[place.index()] = None)
@@ -135,7 +154,7 @@ impl Step {
                 let right = if moved.is_some() { Outcome::Done } else { Outcome::NotFound };
                 self.changed(right, state, |next| {
                     next[from.index()] = None;
-                    next[to.index()] = moved;
+                    next[to.index()] = moved.map(|held| Held { moved: true, ..held });
                 })
             }
         }
@@ -159,12 +178,17 @@ impl Step {
     }
 }
 
-fn expected(when: When, there: Option<Content>) -> Outcome {
+/// Whether the version that a condition names may have been left behind by a move of the very content that had it.
+fn may_be_another_version(when: When, there: Option<Held>) -> bool {
+    there.is_some_and(|held| held.moved && when == When::Is(held.content))
+}
+
+fn expected(when: When, there: Option<Held>) -> Outcome {
     match when {
         When::Always => Outcome::Done,
         When::Absent if there.is_some() => Outcome::AlreadyExists,
         When::Absent => Outcome::Done,
-        When::Is(content) if there == Some(content) => Outcome::Done,
+        When::Is(content) if there.is_some_and(|held| held.content == content) => Outcome::Done,
         When::Is(_) => Outcome::Conflict,
     }
 }
@@ -172,14 +196,22 @@ fn expected(when: When, there: Option<Content>) -> Outcome {
 /// Leaves out of a refuted history what is not needed to refute it.
 ///
 /// A read is dropped whole: without it there is one demand less. A change is dropped only where the rest is refuted even if the
-/// change had happened at any time, or never; so what is left is refuted by itself, and not for lack of what was dropped.
+/// change had happened at any time, or never; so what is left is refuted by itself, and not for lack of what was dropped. What
+/// wrote a content that is spoken of stays: without it nobody could follow.
 pub(super) fn smallest(history: &[Event]) -> Vec<Event> {
     let mut shown = history.to_vec();
     let mut dropped_changes: Vec<Event> = Vec::new();
-    // The latest first: what came after the fault is least likely to be needed.
-    for event in history.iter().rev() {
+    // The reads first, for they speak of writes; the latest first, for what came after the fault is least likely to be needed.
+    let (reads, changes): (Vec<&Event>, Vec<&Event>) =
+        history.iter().rev().partition(|event| event.operation.is_read());
+    for event in reads.into_iter().chain(changes) {
         let rest: Vec<_> = shown.iter().filter(|other| *other != event).copied().collect();
         let mut dropped = dropped_changes.clone();
+        if let Operation::Publish { content, .. } = event.operation
+            && rest.iter().any(|other| other.speaks_of(content))
+        {
+            continue;
+        }
         if !event.operation.is_read() {
             dropped.push(Event { outcome: Outcome::Unknown, begun: 0, ..*event });
         }
@@ -270,6 +302,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_move_brought_back_may_have_another_version() {
+        let back = Operation::Move { from: Place::B, to: Place::A };
+        let left = [done(1, 0, 1), event(0, MOVE, Outcome::Done, 2, 3), event(0, back, Outcome::Done, 4, 5)];
+        let delete = Operation::Delete { place: Place::A, when: When::Is(content(1)) };
+        for operation in [put(2, When::Is(content(1))), delete] {
+            for outcome in [Outcome::Done, Outcome::Conflict] {
+                let history = [&left[..], &[event(1, operation, outcome, 6, 7)]].concat();
+                assert_eq!(decide(&history), Decision::Linearizable, "{operation}: {outcome}");
+                let refused = [done(1, 0, 1), event(1, operation, outcome, 6, 7)];
+                assert_eq!(decide(&refused) == Decision::Refuted, outcome == Outcome::Conflict, "{operation}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_write_that_a_read_saw_is_shown() {
+        let seen = |write, begun| event(1, GET, Outcome::Content(content(write)), begun, begun + 1);
+        // Whenever write 1 was, the reads between which write 2 was seen cannot both have seen it.
+        let history = [done(1, 0, 1), done(2, 2, 20), seen(1, 3), seen(2, 5), seen(1, 7), done(3, 30, 31)];
+        let smallest = smallest(&history);
+        for event in &smallest {
+            if let Outcome::Content(content) = event.outcome {
+                let writes =
+                    |other: &Event| matches!(other.operation, Operation::Publish { content: c, .. } if c == content);
+                assert!(smallest.iter().any(writes), "{smallest:?}");
+            }
+        }
+        assert!(smallest.len() < history.len(), "{smallest:?}");
+    }
+
+    #[test]
     fn a_change_whose_answer_was_lost_happens_late_or_never() {
         let lost = event(0, put(2, When::Always), Outcome::Unknown, 2, 3);
         let old = event(1, GET, Outcome::Content(content(1)), 4, 5);
@@ -357,6 +420,10 @@ mod tests {
         fn the_smallest_history_is_refuted_by_itself(history in tiny_history()) {
             if decide(&history) == Decision::Refuted {
                 let smallest = smallest(&history);
+                for write in history.iter().filter(|event| !smallest.contains(event)) {
+                    let Operation::Publish { content, .. } = write.operation else { continue };
+                    prop_assert!(!smallest.iter().any(|event| event.speaks_of(content)));
+                }
                 let dropped = history.iter().filter(|event| !smallest.contains(event) && !event.operation.is_read());
                 let at_any_time = dropped.map(|event| Event { outcome: Outcome::Unknown, begun: 0, ..*event });
                 let demands: Vec<_> = smallest.iter().copied().chain(at_any_time).collect();

@@ -45,7 +45,7 @@ pub(super) enum Operation {
     },
 }
 
-/// The condition of a change; a version is named by the content that had it.
+/// The condition of a change; a version is named by the content that had it, which no other write of the history has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum When {
     Always,
@@ -88,6 +88,15 @@ impl Event {
     /// Until when it can have taken effect.
     pub(super) fn latest(&self) -> u64 {
         if self.outcome == Outcome::Unknown { u64::MAX } else { self.answered }
+    }
+
+    /// Whether it says of a content that it was there.
+    pub(super) fn speaks_of(&self, content: Content) -> bool {
+        let by_condition = match self.operation {
+            Operation::Publish { when, .. } | Operation::Delete { when, .. } => when == When::Is(content),
+            _ => false,
+        };
+        by_condition || self.outcome == Outcome::Content(content)
     }
 
     pub(super) fn overlaps(&self, other: &Self) -> bool {

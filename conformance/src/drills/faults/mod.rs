@@ -1,8 +1,9 @@
 //! The drill of the faults: the driver behind a layer that makes calls fail, and what callers may rely on then. Each call of each
-//! operation is refused, loses its answer, is slow, or is the first of an outage; behind the layer that repeats what is safe
-//! to repeat, and without it where a writer goes on.
+//! operation is refused, loses its answer, is slow, hangs, or is the first of an outage; behind the layers that give each call
+//! its time and repeat what is safe to repeat, and without them where a writer goes on.
 
 mod changes;
+mod deadlines;
 mod reads;
 mod sequences;
 mod writers;
@@ -10,8 +11,8 @@ mod writers;
 use std::fmt;
 use std::time::Duration;
 
-use driver_api::layers::{Fault, Faults, Retry};
-use driver_api::{ErrorKind, Storage};
+use driver_api::layers::{Fault, Faults, Retry, Timeout};
+use driver_api::{ErrorKind, Operation, Storage};
 
 use self::changes::at_every_call;
 use self::reads::{Reading, read_at_every_call};
@@ -27,9 +28,13 @@ const KEPT: Content = Content { write: 3, size: 100_000 };
 /// The layers around the faults.
 type Behind = fn(&Storage) -> Storage;
 
-/// The layer that a caller has around a backend that can fail.
+/// The time that a call has: long for a backend that answers, and soon over where one hangs.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The layers that a caller has around a backend that can fail or hang.
 fn behind_retry(storage: &Storage) -> Storage {
-    storage.layered(Retry::new(3, Duration::from_micros(100), Duration::from_millis(1)))
+    let timely = storage.layered(Timeout::new(PATIENCE, PATIENCE));
+    timely.layered(Retry::new(3, Duration::from_micros(100), Duration::from_millis(1)))
 }
 
 /// What befalls a call, or all calls from one on.
@@ -41,12 +46,16 @@ enum Injected {
     Lost,
     /// It is made after a pause.
     Slow,
+    /// It never answers, and is not made.
+    Hangs,
     /// Neither it nor any that follows is made.
     Outage,
 }
 
 impl Injected {
-    const ALL: [Self; 4] = [Self::Refused, Self::Lost, Self::Slow, Self::Outage];
+    const ALL: [Self; 5] = [Self::Refused, Self::Lost, Self::Slow, Self::Hangs, Self::Outage];
+    /// Those that cost next to no time.
+    const BRIEF: [Self; 4] = [Self::Refused, Self::Lost, Self::Slow, Self::Outage];
 
     /// The layer in which this befalls call `number`.
     fn at(self, number: u64) -> Faults {
@@ -54,9 +63,19 @@ impl Injected {
             Self::Refused => Faults::at(number, Fault::Before(ErrorKind::Unavailable)),
             Self::Lost => Faults::at(number, Fault::After(ErrorKind::Unavailable)),
             Self::Slow => Faults::at(number, Fault::Delay(Duration::from_millis(2))),
+            Self::Hangs => hanging(number),
             Self::Outage => Faults::from(number, Fault::Before(ErrorKind::Unavailable)),
         }
     }
+}
+
+/// Call `number` never answers, but where it is one of a writer: that keeps the writer for good, and with it the session.
+fn hanging(number: u64) -> Faults {
+    Faults::new(move |point| match point.operation {
+        Operation::Write | Operation::Close | Operation::Commit | Operation::Cancel => Fault::None,
+        _ if point.number == number => Fault::Hang,
+        _ => Fault::None,
+    })
 }
 
 impl fmt::Display for Injected {
@@ -65,6 +84,7 @@ impl fmt::Display for Injected {
             Self::Refused => "is refused",
             Self::Lost => "loses its answer",
             Self::Slow => "is slow",
+            Self::Hangs => "hangs",
             Self::Outage => "and all that follow are refused",
         })
     }
@@ -104,6 +124,10 @@ pub(crate) async fn list(case: &Case) -> Verdict {
     read_at_every_call(case, Reading::List).await
 }
 
+pub(crate) async fn unfinished(case: &Case) -> Verdict {
+    read_at_every_call(case, Reading::Unfinished).await
+}
+
 pub(crate) async fn writer(case: &Case) -> Verdict {
     let publish = Step::Publish { name: Name::A, content: NEW };
     at_every_call(case, behind_retry, &[], publish).await?;
@@ -140,6 +164,16 @@ pub(crate) async fn delete(case: &Case) -> Verdict {
 pub(crate) async fn delete_tree(case: &Case) -> Verdict {
     let put = |name| Step::Put { name, content: OLD, if_absent: false };
     at_every_call(case, behind_retry, &[put(Name::TreeA), put(Name::TreeB)], Step::DeleteTree).await
+}
+
+pub(crate) async fn delete_files(case: &Case) -> Verdict {
+    let put = |name| Step::Put { name, content: OLD, if_absent: false };
+    at_every_call(case, behind_retry, &[put(Name::TreeA), put(Name::TreeB)], Step::DeleteFiles).await?;
+    at_every_call(case, behind_retry, &[put(Name::TreeB)], Step::DeleteFiles).await
+}
+
+pub(crate) async fn deadlines(case: &Case) -> Verdict {
+    deadlines::at_every_hanging_call(case).await
 }
 
 pub(crate) async fn sequences(case: &Case) -> Verdict {

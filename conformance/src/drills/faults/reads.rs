@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
-use driver_api::{Context, Error, GetOptions, ListOptions, ReadOptions, Storage, StoragePath};
+use driver_api::{Context, Error, GetOptions, ListOptions, ReadOptions, Storage, StoragePath, WriteOptions};
 
 use super::changes::fresh_directory;
-use super::{Injected, NEW, behind_retry};
-use crate::case::Case;
+use super::{Injected, KEPT, NEW, behind_retry};
+use crate::case::{Case, unfinished};
 use crate::check::{Failure, Verdict, describe};
 use crate::drills::workload::Name;
 use crate::expect::same_bytes;
@@ -23,6 +23,7 @@ pub(super) enum Reading {
     Reader,
     Stat,
     List,
+    Unfinished,
 }
 
 impl Reading {
@@ -32,6 +33,7 @@ impl Reading {
             Self::Reader => "reader",
             Self::Stat => "stat",
             Self::List => "list",
+            Self::Unfinished => "unfinished",
         }
     }
 
@@ -41,12 +43,13 @@ impl Reading {
             Self::Reader => "READ-1",
             Self::Stat => "STAT-1",
             Self::List => "LIST-5",
+            Self::Unfinished => "WRITE-12",
         }
     }
 
     /// Whether what was begun can break later, and then need not go on.
     fn is_in_pieces(self) -> bool {
-        matches!(self, Self::Reader | Self::List)
+        matches!(self, Self::Reader | Self::List | Self::Unfinished)
     }
 
     async fn read(self, storage: &Storage, directory: &StoragePath) -> Result<Seen, Error> {
@@ -63,6 +66,10 @@ impl Reading {
                 let entries = storage.list(context, directory, options).await?.collect().await?;
                 Seen::Keys(entries.iter().map(|entry| entry.key().to_string()).collect())
             }
+            Self::Unfinished => {
+                let kept = unfinished(storage, directory).await?;
+                Seen::Kept(kept.iter().map(|session| (session.path.to_string(), session.size)).collect())
+            }
         })
     }
 }
@@ -71,6 +78,7 @@ enum Seen {
     Bytes(Bytes),
     Size(u64),
     Keys(Vec<String>),
+    Kept(Vec<(String, u64)>),
 }
 
 /// Reads what was put, with each fault at each call that the read comes to, and once without.
@@ -82,6 +90,12 @@ pub(super) async fn read_at_every_call(case: &Case, reading: Reading) -> Verdict
         let file = directory.child(&format!("b{number:02}")).map_err(Error::from)?;
         case.put_new(&file, 20).await?;
         keys.push(file.to_string());
+    }
+    let mut kept = Vec::new();
+    for name in Name::SESSIONS {
+        let path = name.within(&directory);
+        case.keep(&path, WriteOptions::default(), KEPT.bytes()).await?;
+        kept.push((path.to_string(), KEPT.size));
     }
     for injected in Injected::ALL {
         for number in 1.. {
@@ -99,6 +113,8 @@ pub(super) async fn read_at_every_call(case: &Case, reading: Reading) -> Verdict
                 Ok(Seen::Size(size)) => return Err(failed(&NEW.size.to_string(), &size.to_string()).into()),
                 Ok(Seen::Keys(found)) if found == keys => {}
                 Ok(Seen::Keys(found)) => return Err(failed(&format!("{keys:?}"), &format!("{found:?}")).into()),
+                Ok(Seen::Kept(found)) if found == kept => {}
+                Ok(Seen::Kept(found)) => return Err(failed(&format!("{kept:?}"), &format!("{found:?}")).into()),
                 // What is under way may end in an error where it cannot go on behind what came.
                 Err(_) if injected == Injected::Outage || reading.is_in_pieces() && number > 1 => {}
                 Err(error) => return Err(failed("success, for repeating helps", &describe(&error)).into()),

@@ -57,7 +57,7 @@ fn draw(case: &Case, random: &mut fastrand::Rng) -> Vec<Faulty> {
     let steps = (1..=STEPS).map(|write| {
         let step = world.draw(workload, random, write);
         world = world.after(&step);
-        let injected = Injected::ALL[random.usize(..Injected::ALL.len())];
+        let injected = Injected::BRIEF[random.usize(..Injected::BRIEF.len())];
         let call = if random.u8(..RARITY) == 0 { random.u64(1..=LAST_CALL) } else { u64::MAX };
         Faulty { step, injected, call }
     });

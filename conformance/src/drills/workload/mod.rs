@@ -5,5 +5,5 @@ mod step;
 mod world;
 
 pub(crate) use self::expectation::{Expectation, Found, look};
-pub(crate) use self::step::{Name, Step, perform};
+pub(crate) use self::step::{Name, Step, perform, perform_within};
 pub(crate) use self::world::{Workload, World};

@@ -98,6 +98,8 @@ pub(crate) enum Step {
     },
     /// The delete of all of [`Name::TREE`].
     DeleteTree,
+    /// The same, file by file in one call.
+    DeleteFiles,
 }
 
 impl Step {
@@ -111,7 +113,7 @@ impl Step {
             | Self::Finish { name: own, .. }
             | Self::Delete { name: own } => *own == name,
             Self::Move { from, to } => [*from, *to].contains(&name),
-            Self::DeleteTree => Name::TREE.contains(&name),
+            Self::DeleteTree | Self::DeleteFiles => Name::TREE.contains(&name),
         }
     }
 
@@ -123,6 +125,7 @@ impl Step {
             Self::Keep { .. } | Self::Extend { .. } | Self::Finish { .. } => "WRITE-15",
             Self::Move { .. } => "MOVE-6",
             Self::Delete { .. } | Self::DeleteTree => "DEL-1",
+            Self::DeleteFiles => "DEL-8",
         }
     }
 }
@@ -141,13 +144,23 @@ impl fmt::Display for Step {
             Self::Move { from, to } => write!(f, "move {from} to {to}"),
             Self::Delete { name } => write!(f, "delete {name}"),
             Self::DeleteTree => f.write_str("delete the tree t"),
+            Self::DeleteFiles => f.write_str("delete the files of t"),
         }
     }
 }
 
 /// Makes the change below `directory`. A writer that fails is dropped.
 pub(crate) async fn perform(storage: &Storage, directory: &StoragePath, step: &Step) -> Result<(), Error> {
-    let context = &Context::background();
+    perform_within(&Context::background(), storage, directory, step).await
+}
+
+/// The same, for as long as `context` lasts.
+pub(crate) async fn perform_within(
+    context: &Context,
+    storage: &Storage,
+    directory: &StoragePath,
+    step: &Step,
+) -> Result<(), Error> {
     match *step {
         Step::Put { name, content, if_absent } => {
             let condition = if if_absent { Condition::IfAbsent } else { Condition::None };
@@ -156,15 +169,15 @@ pub(crate) async fn perform(storage: &Storage, directory: &StoragePath, step: &S
         }
         Step::Publish { name, content } => {
             let opened = storage.writer(context, &name.within(directory), WriteOptions::default()).await?;
-            write(opened, content).await?.commit(context, CommitOptions::default()).await?;
+            write(context, opened, content).await?.commit(context, CommitOptions::default()).await?;
         }
         Step::Keep { name, content } => {
             let opened = storage.writer(context, &name.within(directory), WriteOptions::default()).await?;
-            write(opened, content).await?.close(context).await?;
+            write(context, opened, content).await?.close(context).await?;
         }
         Step::Extend { name, from, content } => {
             let opened = storage.writer(context, &name.within(directory), continuing(from)).await?;
-            write(opened, content).await?.close(context).await?;
+            write(context, opened, content).await?.close(context).await?;
         }
         Step::Finish { name, content } => {
             let opened = storage.writer(context, &name.within(directory), continuing(content.size)).await?;
@@ -179,6 +192,12 @@ pub(crate) async fn perform(storage: &Storage, directory: &StoragePath, step: &S
         Step::DeleteTree => {
             storage.delete(context, &path(&format!("{directory}/t")), DeleteOptions::tree()).await?;
         }
+        Step::DeleteFiles => {
+            let files = Name::TREE.map(|name| name.within(directory));
+            if let Some(left) = storage.delete_files(context, files).await?.into_iter().next() {
+                return Err(left);
+            }
+        }
     }
     Ok(())
 }
@@ -189,11 +208,11 @@ fn continuing(kept: u64) -> WriteOptions {
 }
 
 /// Writes what is missing of `content`, piece by piece.
-async fn write(mut writer: Writer, content: Content) -> Result<Writer, Error> {
+async fn write(context: &Context, mut writer: Writer, content: Content) -> Result<Writer, Error> {
     while writer.size() < content.size {
         let from = writer.size();
         let piece = payload_range(content.write, from..content.size.min(from + PIECE));
-        writer.write(&Context::background(), piece).await?;
+        writer.write(context, piece).await?;
     }
     Ok(writer)
 }

@@ -62,7 +62,9 @@ impl World {
             }
             Step::Move { from, to } => self.files[to as usize] = self.files[from as usize].take(),
             Step::Delete { name } => self.files[name as usize] = None,
-            Step::DeleteTree => Name::TREE.into_iter().for_each(|name| self.files[name as usize] = None),
+            Step::DeleteTree | Step::DeleteFiles => {
+                Name::TREE.into_iter().for_each(|name| self.files[name as usize] = None);
+            }
         }
         self
     }
@@ -81,7 +83,7 @@ impl World {
             Step::Move { from: name, .. } | Step::Delete { name } => self.file(*name).is_some(),
             Step::DeleteTree => Name::TREE.into_iter().any(|name| self.file(name).is_some()),
             Step::Extend { name, .. } | Step::Finish { name, .. } => self.session(*name).is_some(),
-            Step::Put { .. } | Step::Publish { .. } | Step::Keep { .. } => true,
+            Step::Put { .. } | Step::Publish { .. } | Step::Keep { .. } | Step::DeleteFiles => true,
         }
     }
 
@@ -105,7 +107,13 @@ impl World {
                 Step::Move { from, to: elsewhere[random.usize(..elsewhere.len())] }
             }
             (2, Some(name)) => Step::Delete { name },
-            (3, _) if tree => Step::DeleteTree,
+            (3, _) if tree => {
+                if random.bool() {
+                    Step::DeleteTree
+                } else {
+                    Step::DeleteFiles
+                }
+            }
             (4..=6, _) => Step::Publish { name: any(random), content },
             _ => Step::Put { name: any(random), content, if_absent: if_absent && random.bool() },
         }
