@@ -70,7 +70,7 @@ async fn everything_is_counted_by_the_names_that_dashboards_know() {
         r#"registry_notifications_events_total{type="Successes",endpoint="far"} 0"#,
         r#"registry_notifications_pending_total{endpoint="far"} 2"#,
         r#"action="PutContent""#,
-        r#"action="GetContent""#,
+        r#"action="Reader""#,
         r#"registry_http_request_duration_seconds_bucket{handler="base",method="get",code="200",le="0.005"}"#,
     ] {
         assert!(text.contains(line), "no {line} in\n{text}");

@@ -28,10 +28,12 @@ async fn events_come_in_order_whatever_the_endpoint_does() {
         ];
         for (round, mood) in moods.into_iter().enumerate() {
             endpoint.set(mood);
+            let before = endpoint.received().len();
             for number in 0..5 {
                 origin.push(round * 5 + number).await;
             }
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            // Each mood meets somebody.
+            wait(|| endpoint.received().len() > before).await;
         }
         let taken = endpoint.wait_for(40).await;
         assert_eq!(numbers(&taken, 40), (0..40).collect::<Vec<_>>());
