@@ -30,20 +30,12 @@ pub(crate) struct Base(String);
 impl Base {
     /// The address by which a request came. What its headers say of proxies is believed: nothing but addresses in the answer to
     /// the same client depends on it.
-    pub(crate) fn of(
-        options: &LocationOptions,
-        headers: &HeaderMap,
-        authority: Option<&Authority>,
-        is_tls: bool,
-    ) -> Self {
+    pub(crate) fn of(options: &LocationOptions, headers: &HeaderMap, is_tls: bool) -> Self {
         let prefix = if options.prefix.is_empty() { "/" } else { &options.prefix };
         if let Some(host) = &options.host {
             return Self(format!("{}{prefix}", host.trim_end_matches('/')));
         }
-        let by_request = || {
-            let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-            host.and_then(as_authority).or_else(|| authority.map(ToString::to_string))
-        };
+        let by_request = || headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(as_authority);
         let forwarded = Forwarded::read(headers);
         match forwarded.host.or_else(by_request) {
             Some(host) if !options.relative => {
@@ -113,7 +105,7 @@ mod tests {
     fn address(options: &LocationOptions, headers: &[(&'static str, &str)]) -> String {
         let headers =
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
-        Base::of(options, &headers, None, false).of_path(format_args!("a/blobs/sha256:00"))
+        Base::of(options, &headers, false).of_path(format_args!("a/blobs/sha256:00"))
     }
 
     #[test]
@@ -125,7 +117,7 @@ mod tests {
         assert_eq!(address(&default, &host), "https://outer/v2/a/blobs/sha256:00");
         let rfc = [("host", "inner"), ("forwarded", "for=192.0.2.1;proto=https;host=\"outer:1\", proto=http"), host[1]];
         assert_eq!(address(&default, &rfc), "https://outer:1/v2/a/blobs/sha256:00");
-        let tls = Base::of(&default, &HeaderMap::from_iter([(HOST, "x".parse().unwrap())]), None, true);
+        let tls = Base::of(&default, &HeaderMap::from_iter([(HOST, "x".parse().unwrap())]), true);
         assert_eq!(tls.of_path(format_args!("")), "https://x/v2/");
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use blobstore::{Namespace, UploadId};
 use bytes::Bytes;
 use driver_api::Context;
-use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
@@ -21,6 +21,7 @@ use crate::health::Health;
 use crate::location::{Base, LocationOptions};
 use crate::notifications::Notifier;
 use crate::page::Query;
+use crate::redirects::Redirects;
 use crate::route::{NoRoute, Route};
 use crate::ticket::Secret;
 
@@ -45,8 +46,8 @@ pub struct RegistryOptions {
     pub secret: Secret,
     /// Whether clients may only read.
     pub read_only: bool,
-    /// Whether clients are sent to the storage for blobs, where it signs addresses.
-    pub redirect: bool,
+    /// Where clients are sent for blobs; none where all content goes through the registry.
+    pub redirects: Option<Redirects>,
     /// The most repositories in a page of the catalog.
     pub catalog_page: usize,
     /// The most tags in a page.
@@ -71,7 +72,7 @@ impl Default for RegistryOptions {
             location: LocationOptions::default(),
             secret: Secret::random(),
             read_only: false,
-            redirect: true,
+            redirects: Some(Redirects::default()),
             catalog_page: 1000,
             tags_page: 1000,
             patience: Duration::from_secs(60),
@@ -140,7 +141,13 @@ impl Registry {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        // HTTP/2 has the host elsewhere.
+        if let (None, Some(authority)) = (head.headers.get(HOST), head.uri.authority())
+            && let Ok(host) = HeaderValue::try_from(authority.as_str())
+        {
+            head.headers.insert(HOST, host);
+        }
         let id = Uuid::new_v4();
         let span = tracing::info_span!("request", %id, method = %head.method, path = head.uri.path());
         let log = AccessLog { begun: Instant::now(), method: head.method.clone() };
@@ -198,11 +205,10 @@ impl Registry {
             Ok(caller) => caller,
             Err(error) => return (handler, refuse(body, error, is_head).await),
         };
-        let authority = head.uri.authority();
         let call = Call {
             context: Context::background().with_span(span.clone()),
             id,
-            base: Base::of(&self.options().location, &head.headers, authority, peer.is_tls),
+            base: Base::of(&self.options().location, &head.headers, peer.is_tls),
             query: Query::read(head.uri.query()),
             method: head.method,
             headers: head.headers,
@@ -230,7 +236,8 @@ impl Registry {
             return Err(ApiError::method_not_allowed(methods));
         }
         let is_reading = matches!(head.method, Method::GET | Method::HEAD);
-        let caller = self.authorize(&head.headers, &wanted(route, &head.method)).await?;
+        let wanted = wanted(route, &head.method);
+        let caller = self.authorize_wishing(&head.headers, &wanted, &wished(route, head)).await?;
         if self.options().read_only && !is_reading {
             let allowed: Vec<_> =
                 methods.iter().filter(|method| matches!(**method, Method::GET | Method::HEAD)).cloned().collect();
@@ -240,7 +247,16 @@ impl Registry {
     }
 
     pub(crate) async fn authorize(&self, headers: &HeaderMap, wanted: &[Grant]) -> Result<Caller, ApiError> {
-        match self.options().access.authorize(headers, wanted).await {
+        self.authorize_wishing(headers, wanted, &[]).await
+    }
+
+    async fn authorize_wishing(
+        &self,
+        headers: &HeaderMap,
+        wanted: &[Grant],
+        wished: &[Grant],
+    ) -> Result<Caller, ApiError> {
+        match self.options().access.authorize_wishing(headers, wanted, wished).await {
             Ok(caller) => Ok(caller),
             Err(Refusal::Challenge(challenge)) => {
                 Err(ApiError::new(Code::Unauthorized, "authentication required")
@@ -273,6 +289,16 @@ fn wanted(route: &Route, method: &Method) -> Vec<Grant> {
         _ => &[Action::Pull, Action::Push],
     };
     actions.iter().map(|action| Grant::repository(name.clone(), *action)).collect()
+}
+
+/// What a request can do without, and does better with: to read the repository that it mounts from.
+fn wished(route: &Route, head: &request::Parts) -> Vec<Grant> {
+    if !matches!(route, Route::Uploads(_)) {
+        return Vec::new();
+    }
+    let query = Query::read(head.uri.query());
+    let from = query.first("mount").and(query.first("from")).and_then(|from| from.parse().ok());
+    from.map(|from| Grant::repository(from, Action::Pull)).into_iter().collect()
 }
 
 /// What a load balancer looks at.

@@ -2,16 +2,24 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use blobstore::cache::{BlobDescriptorCache, MemoryCache};
 use blobstore::{Namespace, NamespaceOptions};
 use driver_api::Storage;
+use driver_api::layers::Metrics;
 use driver_factory::{DescriptorCache, Settings};
 use tokio::sync::watch;
+use uuid::Uuid;
 
-use crate::configuration::{Configuration, Redis};
+use crate::access::{AccessControl, AccessError};
+use crate::configuration::{Address, Configuration, Debug, Redis};
+use crate::debug::{self, MetricsError};
+use crate::health::{self, Health};
+use crate::notifications::{Broadcaster, NotificationError, NotificationOptions, Notifier, Source};
+use crate::redirects::{RedirectError, Redirects};
 use crate::registry::{Registry, RegistryOptions};
 use crate::server::{Bound, Server, ServerError, ServerOptions};
 use crate::ticket::Secret;
@@ -24,6 +32,18 @@ pub enum ServiceError {
     Storage(driver_api::Error),
     /// Its cache cannot be used.
     Cache(blobstore::cache::CacheError),
+    /// `middleware.storage` has one that cannot be used.
+    Redirects(RedirectError),
+    /// Who may do what cannot be decided.
+    Access(AccessError),
+    /// Nobody can be told what is done.
+    Notifications(NotificationError),
+    /// What is to be checked cannot be.
+    Health(String),
+    /// Nothing can be counted.
+    Metrics(MetricsError),
+    /// The address for operators cannot be listened on.
+    Debug(String, std::io::Error),
     /// Its socket does not open.
     Server(ServerError),
 }
@@ -33,6 +53,12 @@ impl fmt::Display for ServiceError {
         match self {
             Self::Storage(error) => error.fmt(f),
             Self::Cache(error) => error.fmt(f),
+            Self::Redirects(error) => error.fmt(f),
+            Self::Access(error) => error.fmt(f),
+            Self::Notifications(error) => error.fmt(f),
+            Self::Health(error) => write!(f, "health: {error}"),
+            Self::Metrics(error) => error.fmt(f),
+            Self::Debug(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Server(error) => error.fmt(f),
         }
     }
@@ -43,6 +69,12 @@ impl std::error::Error for ServiceError {
         match self {
             Self::Storage(error) => error.source(),
             Self::Cache(error) => error.source(),
+            Self::Redirects(error) => error.source(),
+            Self::Access(error) => error.source(),
+            Self::Notifications(error) => error.source(),
+            Self::Metrics(error) => error.source(),
+            Self::Debug(_, error) => error.source(),
+            Self::Health(_) => None,
             Self::Server(error) => error.source(),
         }
     }
@@ -65,31 +97,49 @@ impl From<ServerError> for ServiceError {
 pub struct Service {
     server: Server,
     upkeep: Upkeep,
+    debug: Option<debug::Server>,
+    broadcaster: Option<Arc<Broadcaster>>,
+    drain: Duration,
+    // Checked until it is dropped.
+    _watch: health::Watch,
 }
 
 impl Service {
-    /// Opens everything that a configuration names.
+    /// Opens everything that a configuration names. It needs a runtime.
     ///
     /// Errors: what cannot be opened, and why.
     pub async fn open(configuration: Configuration) -> Result<Self, ServiceError> {
-        let Configuration { storage, http, redis, catalog_page, tags_page, .. } = configuration;
-        let settings = storage.settings;
+        let Configuration { storage, http, redis, access, notifications, health, catalog_page, tags_page, .. } =
+            configuration;
+        let (driver, settings) = (storage.backend.name(), storage.settings);
+        let redirects = Redirects::new(&settings.middleware).map_err(ServiceError::Redirects)?;
+        let access = AccessControl::open(access).await.map_err(ServiceError::Access)?;
+        // Before the storage opens, whose metrics begin with it.
+        let metrics = metrics(http.debug.as_ref())?;
         let storage = storage.backend.open().await?;
+        let storage = if metrics.is_some() { storage.layered(Metrics) } else { storage };
+        let wellbeing = Health::new();
+        let watch = wellbeing.watch(&health, Some((driver, storage.clone()))).map_err(ServiceError::Health)?;
         let namespace = namespace(storage, &settings, redis)?;
         let upkeep = Upkeep::new(namespace.clone(), &settings.maintenance);
+        let broadcaster = broadcaster(&notifications, &http.address)?;
+        let debug = debug_server(http.debug, &wellbeing, metrics, broadcaster.clone()).await?;
         let options = RegistryOptions {
             location: http.location,
             secret: http.secret.unwrap_or_else(secret_of_this_process),
             read_only: settings.maintenance.readonly.enabled,
-            redirect: !settings.redirect.disable,
+            redirects: if settings.redirect.disable { None } else { Some(redirects) },
             catalog_page,
             tags_page,
             headers: http.headers,
+            access,
+            notifier: broadcaster.clone().map(|broadcaster| broadcaster as Arc<dyn Notifier>),
+            health: Some(wellbeing),
             ..RegistryOptions::default()
         };
         let serving = ServerOptions { tls: http.tls, http2: http.http2, h2c: http.h2c, drain: http.drain };
         let server = Server::bind(Registry::new(namespace, options), &http.address, serving).await?;
-        Ok(Self { server, upkeep })
+        Ok(Self { server, upkeep, debug, broadcaster, drain: http.drain, _watch: watch })
     }
 
     /// Where it can be reached.
@@ -97,16 +147,69 @@ impl Service {
         self.server.bound()
     }
 
+    /// Where operators reach it; none where nothing is told.
+    pub fn debug_address(&self) -> Option<SocketAddr> {
+        self.debug.as_ref()?.address().ok()
+    }
+
     /// Serves until `stop` is ready, and then ends what is at hand.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (ended, watched) = watch::channel(());
-        let upkeep = tokio::spawn(self.upkeep.run(watched));
+        let upkeep = tokio::spawn(self.upkeep.run(watched.clone()));
+        let debug = self.debug.map(|debug| {
+            let mut watched = watched;
+            tokio::spawn(debug.run(async move {
+                // An error is what it waits for: the other end is dropped.
+                let _ = watched.changed().await;
+            }))
+        });
         self.server.run(stop).await;
+        if let Some(broadcaster) = &self.broadcaster {
+            broadcaster.stop(self.drain).await;
+        }
         drop(ended);
-        if let Err(error) = upkeep.await {
-            tracing::error!(%error, "upkeep failed");
+        for task in std::iter::once(upkeep).chain(debug) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a part of the registry failed");
+            }
         }
     }
+}
+
+fn metrics(debug: Option<&Debug>) -> Result<Option<debug::Metrics>, ServiceError> {
+    let wanted = debug.is_some_and(|debug| debug.metrics.is_some());
+    wanted.then(debug::Metrics::install).transpose().map_err(ServiceError::Metrics)
+}
+
+fn broadcaster(options: &NotificationOptions, address: &Address) -> Result<Option<Arc<Broadcaster>>, ServiceError> {
+    if options.endpoints.iter().all(|endpoint| endpoint.disabled) {
+        return Ok(None);
+    }
+    let address = match address {
+        Address::Tcp(address) => address.clone(),
+        Address::Unix(path) => path.display().to_string(),
+    };
+    let source = Source { address, instance: Uuid::new_v4() };
+    let started = Broadcaster::start(options, source).map_err(ServiceError::Notifications)?;
+    Ok(Some(Arc::new(started)))
+}
+
+async fn debug_server(
+    options: Option<Debug>,
+    health: &Health,
+    metrics: Option<debug::Metrics>,
+    broadcaster: Option<Arc<Broadcaster>>,
+) -> Result<Option<debug::Server>, ServiceError> {
+    let Some(Debug { address, metrics: path }) = options else { return Ok(None) };
+    let bound = debug::Server::bind(&address, health.clone()).await;
+    let mut server = bound.map_err(|error| ServiceError::Debug(address, error))?;
+    if let (Some(metrics), Some(path)) = (metrics, path) {
+        server = server.with_metrics(metrics, &path);
+    }
+    if let Some(broadcaster) = broadcaster {
+        server = server.with_notifications(broadcaster);
+    }
+    Ok(Some(server))
 }
 
 fn namespace(storage: Storage, settings: &Settings, redis: Option<Redis>) -> Result<Namespace, ServiceError> {

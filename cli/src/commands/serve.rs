@@ -39,7 +39,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
     let service = Service::open(configuration).await?;
     let bound = service.bound().map_err(ServiceError::from)?;
     // What scripts wait for, and by which they learn the port that was free.
-    tracing::info!(address = %bound, "serving");
+    match service.debug_address() {
+        Some(operators) => tracing::info!(address = %bound, %operators, "serving"),
+        None => tracing::info!(address = %bound, "serving"),
+    }
     service.run(stop).await;
     tracing::info!("ended");
     Ok(())

@@ -10,6 +10,10 @@ use driver_factory::{ConfigErrors, Document, Factory, Finding, Sections, Storage
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::access::AccessOptions;
+use crate::health::HealthOptions;
+use crate::notifications::NotificationOptions;
+
 pub use self::http::{Address, ClientCertificates, Debug, Http, Tls, TlsVersion};
 pub use self::log::{Format, Level, Log};
 pub use self::redis::Redis;
@@ -25,6 +29,12 @@ pub struct Configuration {
     pub log: Log,
     /// `redis`.
     pub redis: Option<Redis>,
+    /// `auth`.
+    pub access: AccessOptions,
+    /// `notifications`.
+    pub notifications: NotificationOptions,
+    /// `health`.
+    pub health: HealthOptions,
     /// The most repositories in a page of the catalog: `catalog.maxentries`.
     pub catalog_page: usize,
     /// The most tags in a page: `tags.maxtags`.
@@ -36,6 +46,9 @@ struct Others {
     http: Http,
     log: Log,
     redis: Option<Redis>,
+    access: AccessOptions,
+    notifications: NotificationOptions,
+    health: HealthOptions,
     catalog_page: usize,
     tags_page: usize,
 }
@@ -87,8 +100,8 @@ impl Configuration {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
         let (storage, others) = factory.read_with(document, variables, Others::read)?;
-        let Others { http, log, redis, catalog_page, tags_page } = others;
-        Ok(Self { storage, http, log, redis, catalog_page, tags_page })
+        let Others { http, log, redis, access, notifications, health, catalog_page, tags_page } = others;
+        Ok(Self { storage, http, log, redis, access, notifications, health, catalog_page, tags_page })
     }
 
     /// The configuration without a file: everything on this machine, below `directory`.
@@ -122,10 +135,34 @@ impl Others {
             http: http::read(sections),
             log: log::read(sections),
             redis: redis::read(sections),
+            access: access(sections),
+            notifications: notifications(sections),
+            health: sections.read("health"),
             catalog_page: catalog.maxentries.unwrap_or(PAGE),
             tags_page: tags.maxtags.unwrap_or(PAGE),
         }
     }
+}
+
+/// Exactly one way to decide, or none at all.
+fn access(sections: &mut Sections<'_>) -> AccessOptions {
+    let ways = sections.keys("auth");
+    if ways.len() > 1 {
+        sections.mistake("auth", format!("one way to decide who may do what is enough: {}", ways.join(", ")));
+    }
+    match ways.first().map(String::as_str) {
+        // The ancestor takes any parameters.
+        Some("none") => AccessOptions::None {},
+        _ => sections.read("auth"),
+    }
+}
+
+fn notifications(sections: &mut Sections<'_>) -> NotificationOptions {
+    let options: NotificationOptions = sections.read("notifications");
+    for mistake in options.mistakes() {
+        sections.mistake(&format!("notifications.{}", mistake.key), mistake.message);
+    }
+    options
 }
 
 fn check_version(sections: &mut Sections<'_>) {

@@ -1,9 +1,9 @@
 //! Blobs, as they are read and taken away.
 
-use blobstore::blob::{BlobDeleter, BlobProvider, BlobReader, BlobServer, BlobStatter, Served};
-use blobstore::{Descriptor, Digest, OCTET_STREAM, RepositoryName};
+use blobstore::blob::{BlobDeleter, BlobProvider, BlobReader};
+use blobstore::{Descriptor, Digest, OCTET_STREAM, Place, RepositoryName};
 use bytes::{Bytes, BytesMut};
-use driver_api::Context;
+use driver_api::{Context, Url, UrlMethod, UrlOptions};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LOCATION,
 };
@@ -27,33 +27,34 @@ impl Registry {
     pub(super) async fn get_blob(&self, call: &Call, name: RepositoryName, digest: Digest) -> Answer {
         let blobs = self.namespace().repository(name.clone()).blobs();
         let etag = etag(&digest);
-        let (descriptor, answer) = if has_already(&call.headers, &etag) {
-            (blobs.stat(&call.context, &digest).await?, empty(StatusCode::NOT_MODIFIED))
-        } else if self.options().redirect {
-            match blobs.serve(&call.context, &digest, true).await? {
-                Served::Elsewhere(descriptor, url) => (descriptor, elsewhere(url.as_str())),
-                Served::Here(reader) => {
-                    let descriptor = reader.descriptor().clone();
-                    let answer = self.content(call, &digest, reader).await?;
-                    (descriptor, answer)
-                }
-            }
+        let reader = blobs.open(&call.context, &digest).await?;
+        let descriptor = reader.descriptor().clone();
+        let mut answer = if has_already(&call.headers, &etag) {
+            empty(StatusCode::NOT_MODIFIED)
+        } else if let Some(url) = self.elsewhere_for(call, &descriptor).await? {
+            elsewhere(url.as_str())
         } else {
-            let reader = blobs.open(&call.context, &digest).await?;
-            let descriptor = reader.descriptor().clone();
-            let answer = self.content(call, &digest, reader).await?;
-            (descriptor, answer)
+            self.content(call, &digest, reader).await?
         };
-        let mut answer = answer;
         let headers = answer.headers_mut();
         insert_digest(headers, &digest);
         headers.insert(ETAG, header(&etag));
         headers.insert(CACHE_CONTROL, FOR_EVER);
         // Who asks whether something is there has not pulled it.
-        if !call.is_head() && answer.status().is_success() {
+        let is_sent = answer.status().is_success() || answer.status() == StatusCode::TEMPORARY_REDIRECT;
+        if !call.is_head() && is_sent {
             self.notify_of_blob(call, Action::Pull, &name, descriptor);
         }
         Ok(answer)
+    }
+
+    /// Where the client gets a blob instead.
+    async fn elsewhere_for(&self, call: &Call, descriptor: &Descriptor) -> Result<Option<Url>, ApiError> {
+        let Some(redirects) = &self.options().redirects else { return Ok(None) };
+        let method = if call.is_head() { UrlMethod::Head } else { UrlMethod::Get };
+        let (path, options) = (Place::Blob(descriptor.digest).path(), UrlOptions::default().with_method(method));
+        let found = redirects.find(self.namespace().storage(), &call.context, &path, options).await;
+        found.map_err(|error| blobstore::Error::from(error).into())
     }
 
     /// The content of a blob, or the part of it that is asked for.

@@ -1,0 +1,62 @@
+//! What an operator does: starts it, stops it, gets it wrong, comes from another registry.
+
+use std::process::Command;
+
+use crate::server::Server;
+
+async fn get(address: &str, path: &str) -> (u16, String) {
+    let response = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn without_a_file_it_serves_what_is_below_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_file(directory.path(), None, &[]);
+    assert_eq!(get(&server.address, "/v2/").await, (200, "{}".to_owned()));
+    assert_eq!(get(&server.address, "/v2/_catalog").await, (200, r#"{"repositories":[]}"#.to_owned()));
+    let client = reqwest::Client::new();
+    let digest = blobstore::Digest::of(b"x");
+    let url = format!("http://{}/v2/a/blobs/uploads/?digest={digest}", server.address);
+    assert_eq!(client.post(url).body("x").send().await.unwrap().status(), 201);
+    let (status, log) = server.end();
+    assert!(status.success(), "{log}");
+    assert!(directory.path().join("registry-data/docker/registry/v2/repositories/a").is_dir());
+}
+
+#[test]
+fn mistakes_are_told_all_at_once_and_nothing_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("wrong.yml");
+    std::fs::write(&file, "version: 0.1\nhttp: {adr: x}\nstorage: {filesystem: {rootdir: /nowhere}}\n").unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_blobstore")).arg("serve").arg(&file).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.contains("wrong.yml:2:8: http.adr: unknown key; did you mean `addr`?"), "{told}");
+    assert!(told.contains("wrong.yml:3:23: storage.filesystem.rootdir: unknown key"), "{told}");
+}
+
+#[tokio::test]
+async fn a_configuration_of_docker_registry_starts_it() {
+    let engine = engines::Engine::start("registry");
+    let directory = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(engine.get("BLOBSTORE_REGISTRY_CONFIGURATION")).unwrap();
+    let server = Server::start(directory.path(), &text);
+    assert_eq!(get(&server.address, "/v2/").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_socket_in_the_file_system_and_one_that_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let variables = [("REGISTRY_HTTP_NET", "unix"), ("REGISTRY_HTTP_ADDR", socket.to_str().unwrap())];
+    let mut server = Server::start_file(directory.path(), None, &variables);
+    assert_eq!(server.address, socket.to_str().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blobstore"));
+    let second = command.arg("serve").current_dir(directory.path()).envs(variables).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another server listens there"));
+    // Killed it leaves its socket behind, which the next one takes away.
+    server.kill();
+    drop(Server::start_file(directory.path(), None, &variables));
+}
