@@ -3,17 +3,23 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-use driver_api::{Context, GetOptions, ListOptions, PutOptions, Storage, StoragePath};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use driver_api::{Context, GetOptions, ListOptions, PutOptions, Retry, Storage, StoragePath};
 use futures_util::TryStreamExt;
 use uuid::Uuid;
 
 use super::{note, notes};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::listed::list_if_any;
 use crate::text::{lines, paths};
 
 /// A push of the largest manifest has some hundred thousand paths.
 const MAX_NOTE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often reading them is tried again where the storage could not do it, and after which pauses.
+const ATTEMPTS: usize = 7;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The notes of all pushes.
 #[derive(Debug)]
@@ -36,8 +42,25 @@ impl Reliances {
         Ok(())
     }
 
-    /// Reads the notes that have come since the last time.
+    /// Reads the notes that have come since the last time. That they come faster than a directory can be listed passes.
     pub(crate) async fn refresh(&mut self, context: &Context) -> Result<()> {
+        let pauses = ExponentialBuilder::default().with_jitter().with_max_delay(LONGEST_PAUSE).with_max_times(ATTEMPTS);
+        let mut pauses = pauses.with_min_delay(SHORTEST_PAUSE).build();
+        loop {
+            let error = match self.read_new(context).await {
+                Err(Error::Storage(error)) if error.retry() == Retry::Safe => error,
+                done => return done,
+            };
+            let Some(pause) = pauses.next() else { return Err(error.into()) };
+            let slept = async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            };
+            context.run(slept).await?;
+        }
+    }
+
+    async fn read_new(&mut self, context: &Context) -> Result<()> {
         let Some(mut listing) =
             list_if_any(&self.storage, context, &notes("reliances"), ListOptions::default()).await?
         else {
@@ -75,5 +98,29 @@ impl Reliances {
             return Err(error.into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use driver_api::layers::{Fault, Faults};
+    use driver_api::{ErrorKind, Operation};
+    use driver_inmemory::MemoryDriver;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_directory_that_changes_too_fast_is_listed_again() {
+        let (context, path) = (Context::background(), StoragePath::parse("/relied/on").unwrap());
+        for (failing, is_read) in [(3, true), (u64::MAX, false)] {
+            let busy = Faults::new(move |point| match point.operation {
+                Operation::List if point.number <= failing => Fault::Before(ErrorKind::Unavailable),
+                _ => Fault::None,
+            });
+            let mut reliances = Reliances::new(Storage::new(MemoryDriver::default()).layered(busy));
+            reliances.write(&context, std::slice::from_ref(&path)).await.unwrap();
+            assert_eq!(reliances.refresh(&context).await.is_ok(), is_read);
+            assert_eq!(reliances.include(&path), is_read);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::image;
 use crate::server::Server;
 
-static SKOPEO: LazyLock<String> = LazyLock::new(|| engines::Engine::start("registry").get("BLOBSTORE_SKOPEO"));
+pub(crate) static SKOPEO: LazyLock<String> = LazyLock::new(|| engines::Engine::start("registry").get("BLOBSTORE_SKOPEO"));
 
 /// A client, and how it reaches the registry.
 struct Client<'a> {
@@ -84,7 +84,7 @@ fn a_day(server: &Server, options: &[&str]) {
 
 /// The blobs that come when an image is pulled.
 fn pulled(client: &Client<'_>, directory: &Path, name: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
-    client.run("copy", "src", &[&client.reference(name), &format!("oci:{}", directory.display())]);
+    client.run("copy --preserve-digests", "src", &[&client.reference(name), &format!("oci:{}", directory.display())]);
     image::blobs(directory)
 }
 
@@ -108,6 +108,48 @@ fn skopeo_on_a_directory() {
         .output()
         .unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+/// A certificate for this machine, in the files that a registry and a client want.
+fn certify(directory: &Path) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let certificate = parameters.self_signed(&key).unwrap().pem();
+    std::fs::create_dir(directory.join("trusted")).unwrap();
+    std::fs::write(directory.join("trusted/ca.crt"), &certificate).unwrap();
+    std::fs::write(directory.join("certificate.pem"), certificate).unwrap();
+    std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn skopeo_with_a_password_over_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    certify(directory.path());
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    let server = Server::start(
+        directory.path(),
+        &format!(
+            "auth: {{htpasswd: {{realm: here, path: {}}}}}\nhttp: {{tls: {{certificate: {}, key: {}}}}}\n\
+             storage: {{delete: {{enabled: true}}, filesystem: {{rootdirectory: {}}}}}\n",
+            file("users"),
+            file("certificate.pem"),
+            file("key.pem"),
+            file("data")
+        ),
+    );
+    // The file of users is made by the registry, which tells the password once.
+    let log = server.log();
+    let password = log.split_once("password=").unwrap().1.split_whitespace().next().unwrap().trim_matches('"');
+    let trusted = format!("--cert-dir={}", file("trusted"));
+    let stranger = Client { server: &server, options: vec![trusted.clone(), "--creds=docker:wrong".to_owned()] };
+    let options = stranger.with("");
+    let reference = stranger.reference("day/app:1.0");
+    let words: Vec<_> =
+        ["inspect"].into_iter().chain(options.iter().map(String::as_str)).chain([reference.as_str()]).collect();
+    let refused = stranger.skopeo(&words);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("unauthorized"), "{refused:?}");
+    a_day(&server, &[&trusted, &format!("--creds=docker:{password}")]);
 }
 
 /// The storage of an engine, below a directory that no other test has, with what a registry needs beside it.

@@ -1,7 +1,10 @@
 //! What an operator does: starts it, stops it, gets it wrong, comes from another registry.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
+use crate::clients::SKOPEO;
+use crate::image;
 use crate::server::Server;
 
 async fn get(address: &str, path: &str) -> (u16, String) {
@@ -33,7 +36,7 @@ fn mistakes_are_told_all_at_once_and_nothing_is_opened() {
     assert_eq!(ended.status.code(), Some(2));
     let told = String::from_utf8(ended.stderr).unwrap();
     assert!(told.contains("wrong.yml:2:8: http.adr: unknown key; did you mean `addr`?"), "{told}");
-    assert!(told.contains("wrong.yml:3:23: storage.filesystem.rootdir: unknown key"), "{told}");
+    assert!(told.contains("wrong.yml:3:24: storage.filesystem.rootdir: unknown key"), "{told}");
 }
 
 #[tokio::test]
@@ -43,6 +46,70 @@ async fn a_configuration_of_docker_registry_starts_it() {
     let text = std::fs::read_to_string(engine.get("BLOBSTORE_REGISTRY_CONFIGURATION")).unwrap();
     let server = Server::start(directory.path(), &text);
     assert_eq!(get(&server.address, "/v2/").await.0, 200);
+}
+
+/// Debian's docker-registry, until it is dropped.
+struct Ancestor(std::process::Child);
+
+impl Ancestor {
+    async fn start(file: &Path, address: &str) -> Self {
+        let program = engines::Engine::start("registry").get("BLOBSTORE_REGISTRY_PROGRAM");
+        let mut command = Command::new(program);
+        command.arg("serve").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+        let ancestor = Self(command.spawn().unwrap());
+        while reqwest::get(format!("http://{address}/v2/")).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        ancestor
+    }
+}
+
+impl Drop for Ancestor {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The steps of docs/registry.md, and the way back.
+#[tokio::test]
+async fn from_docker_registry_and_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let file = path("config.yml");
+    let text = format!(
+        "version: 0.1\nhttp: {{addr: '{address}'}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n",
+        path("data").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let copy = |from: String, to: String| {
+        let words = ["copy", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &to];
+        let output = Command::new(&*SKOPEO).args(words).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let at = |tag: &str| format!("docker://{address}/moved/app:{tag}");
+    let local = |name: &str| format!("oci:{}", path(name).display());
+    image::write(&path("old"), &[b"old"]);
+    image::write(&path("new"), &[b"new"]);
+
+    let ancestor = Ancestor::start(&file, &address).await;
+    copy(local("old"), at("old"));
+    drop(ancestor);
+    let run = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_blobstore")).args(words).output().unwrap();
+    let checked = run(&["config", "check", file.to_str().unwrap()]);
+    assert!(checked.status.success(), "{checked:?}");
+    let server = Server::start_file(directory.path(), Some(&file), &[("REGISTRY_HTTP_ADDR", address.as_str())]);
+    copy(at("old"), local("old again"));
+    assert_eq!(image::blobs(&path("old again")), image::blobs(&path("old")));
+    copy(local("new"), at("new"));
+    assert!(server.end().0.success());
+    let verified = run(&["verify", "--config", file.to_str().unwrap()]);
+    assert!(verified.status.success(), "{verified:?}");
+
+    let _ancestor = Ancestor::start(&file, &address).await;
+    copy(at("new"), local("new again"));
+    assert_eq!(image::blobs(&path("new again")), image::blobs(&path("new")));
 }
 
 #[tokio::test]

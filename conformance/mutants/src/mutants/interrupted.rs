@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use driver_api::{
-    CommitOptions, Context, DeleteOptions, Entry, Error, ErrorKind, FileInfo, Payload, PutOptions, Result, Retry,
-    StatOptions, StoragePath, async_trait,
+    Capabilities, CommitOptions, Context, DeleteOptions, Entry, Error, ErrorKind, FileInfo, MoveLevel, MoveOptions,
+    Payload, PutOptions, Result, Retry, StatOptions, StoragePath, async_trait,
 };
 use futures_util::FutureExt;
 
@@ -25,6 +25,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a commit with less than a second left publishes half",
         "CTX-3",
         &["WRITE-3"],
+    ),
+    Mutant::new::<DroppedMoveStays>(
+        "dropped-move-stays",
+        "a move that was dropped half-way leaves its source, however often it is made again",
+        "MOVE-1",
+        &[],
     ),
     Mutant::new::<DeleteIgnoresContext>(
         "delete-ignores-context",
@@ -104,6 +110,29 @@ impl Mutation for LateCommitIsHalf {
         let bytes = bytes_of(&inner, &detached, &session.path).await?.unwrap_or_default();
         put_half(&inner, &detached, &session.path, bytes.into()).await;
         Err(out_of_time())
+    }
+}
+
+/// A link to the target and a rename: once both names are of one file, a rename does nothing, as POSIX has it.
+#[derive(Debug, Default)]
+struct DroppedMoveStays;
+
+#[async_trait]
+impl Mutation for DroppedMoveStays {
+    fn capabilities(&self, inner: &Inner) -> Capabilities {
+        let mut capabilities = inner.capabilities();
+        capabilities.moves = MoveLevel::CopyThenDelete;
+        capabilities
+    }
+
+    async fn move_to(&self, call: Call<'_, MoveOptions>, to: &StoragePath) -> Result<()> {
+        let bytes = bytes_of(call.inner, call.context, call.path).await?;
+        if call.path == to || bytes.is_none() || bytes == bytes_of(call.inner, call.context, to).await? {
+            return if bytes.is_some() { Ok(()) } else { call.forward(to).await };
+        }
+        call.inner.put(call.context, to, bytes.unwrap_or_default().into(), PutOptions::default()).await?;
+        pause().await;
+        call.forward(to).await
     }
 }
 
