@@ -39,7 +39,7 @@ impl Registry {
             None => Ok(self.upload_answer(StatusCode::ACCEPTED, call, &ticket)),
             Some(_) => {
                 let digest = digest(call)?;
-                self.finish(call, Open { ticket, kept: Kept::Never }, digest, body).await
+                self.finish(call, Open { ticket, kept: Kept::Never, signed: None }, digest, body).await
             }
         }
     }
@@ -164,9 +164,10 @@ impl Registry {
             Some(ticket) if ticket.offset == 0 => Kept::Perhaps,
             _ => Kept::Certainly,
         };
+        let signed = ticket.as_ref().map(|ticket| ticket.offset);
         let ticket =
             ticket.unwrap_or_else(|| Ticket { repository, id, offset: 0, began: UtcDateTime::now(), algorithm: None });
-        Ok(Open { ticket, kept })
+        Ok(Open { ticket, kept, signed })
     }
 
     /// Opens an upload for writing.
@@ -176,7 +177,7 @@ impl Registry {
         upload: Open,
         mut options: UploadOptions,
     ) -> Result<(Ticket, BlobWriter), ApiError> {
-        let Open { ticket, kept } = upload;
+        let Open { ticket, kept, .. } = upload;
         let blobs = self.namespace().repository(ticket.repository.clone()).blobs();
         let start = options.kept.unwrap_or_default();
         options.announced = Some((ticket.id, ticket.began));
@@ -250,6 +251,8 @@ impl Registry {
 struct Open {
     ticket: Ticket,
     kept: Kept,
+    /// How many bytes it had when its ticket was written; none without a ticket.
+    signed: Option<u64>,
 }
 
 /// Whether something of an upload is in the storage.
@@ -268,7 +271,10 @@ impl Open {
         let mut options = UploadOptions::default();
         options.algorithm = algorithm.or(self.ticket.algorithm).filter(|algorithm| *algorithm != Algorithm::CANONICAL);
         options.size_hint = declared;
-        options.kept = chunk.map(|chunk| chunk.start);
+        // Where the client says nothing else it goes on behind what its ticket says: one that repeats a request whose answer it
+        // lost must not add the same bytes twice. Without bytes nothing can go wrong.
+        let behind_ticket = self.signed.filter(|_| declared != Some(0));
+        options.kept = chunk.map(|chunk| chunk.start).or(behind_ticket);
         options
     }
 }

@@ -196,6 +196,21 @@ async fn a3_15_what_came_before_a_connection_broke_is_kept() {
 }
 
 #[tokio::test]
+async fn a_request_whose_answer_was_lost_is_not_taken_twice() {
+    let client = Client::new();
+    let first = client.begin("a").await;
+    client.patch(&first, "some ").await.expect(202);
+    let reply = client.patch(&first, "some ").await.expect_error(416, "RANGE_INVALID");
+    assert_eq!(reply.header("range"), "0-4");
+    let second = client.patch(&reply.location(), "content").await.expect(202).location();
+    let digest = Digest::of(b"some content");
+    client.put(&format!("{first}&digest={digest}"), "content").await.expect(416);
+    // Who has nothing to add may use any of its addresses.
+    assert_ne!(first, second);
+    client.put(&format!("{first}&digest={digest}"), "").await.expect(201);
+}
+
+#[tokio::test]
 async fn a3_15_two_requests_at_once_do_not_mix() {
     let client = Client::new();
     let upload = client.patch(&client.begin("a").await, "0").await.expect(202).location();
