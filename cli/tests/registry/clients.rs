@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use crate::image;
 use crate::server::Server;
 
-pub(crate) static SKOPEO: LazyLock<String> = LazyLock::new(|| engines::Engine::start("registry").get("BLOBSTORE_SKOPEO"));
+pub(crate) static SKOPEO: LazyLock<String> =
+    LazyLock::new(|| engines::Engine::start("registry").get("BLOBSTORE_SKOPEO"));
 
 /// A client, and how it reaches the registry.
 struct Client<'a> {
