@@ -1,5 +1,6 @@
 //! HTTP/1.1 at the least cost, so that what is measured is the other side.
 
+use blobstore::media_type;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -35,8 +36,10 @@ impl Connection {
     /// Sends a request, and reads the answer without keeping its body.
     pub(crate) async fn send_as(&mut self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Result<Answer> {
         let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\naccept: {}\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
             self.address,
+            // Without it the Go registry has no such manifest.
+            media_type::OCI_MANIFEST,
             body.len()
         )
         .into_bytes();

@@ -38,7 +38,7 @@ impl Server {
         );
         std::fs::write(&file, configuration)?;
         let mut command = Command::new(program);
-        command.arg("serve").arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
+        command.arg("serve").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = Self { child: command.spawn()?, address };
         let begun = Instant::now();
         loop {
