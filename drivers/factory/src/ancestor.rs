@@ -1,7 +1,7 @@
 //! The ancestor's keys and what becomes of each here. `README.md` shows the table; a test keeps the two alike.
 
 /// The sections that a configuration file may have; environment variables for others are no business of ours.
-pub(crate) const SECTIONS: &[&str] = &[
+pub const SECTIONS: &[&str] = &[
     "auth",
     "catalog",
     "compatibility",

@@ -18,7 +18,7 @@ mod sections;
 mod settings;
 mod values;
 
-pub use ancestor::{ANCESTOR_KEYS, AncestorKey, Treatment};
+pub use ancestor::{ANCESTOR_KEYS, AncestorKey, SECTIONS, Treatment};
 pub use document::{Document, Field, MAX_BYTES, Node, Value};
 pub use factory::{Backend, Factory, StorageSection};
 pub use finding::{ConfigErrors, Finding, Origin};

@@ -6,7 +6,7 @@ mod redis;
 
 use std::path::Path;
 
-use driver_factory::{ConfigErrors, Document, Factory, Finding, Sections, StorageSection};
+use driver_factory::{ConfigErrors, Document, Factory, Finding, SECTIONS, Sections, StorageSection};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -67,28 +67,6 @@ struct Catalog {
 struct Tags {
     maxtags: Option<usize>,
 }
-
-/// The sections that a file may have; `storage` and `middleware.storage` are read with the drivers.
-const SECTIONS: &[&str] = &[
-    "auth",
-    "catalog",
-    "compatibility",
-    "health",
-    "http",
-    "log",
-    "loglevel",
-    "middleware",
-    "notifications",
-    "policy",
-    "proxy",
-    "redis",
-    "reporting",
-    "storage",
-    "strict",
-    "tags",
-    "validation",
-    "version",
-];
 
 impl Configuration {
     /// Reads a document, with the overrides of `variables`, the environment.
