@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use driver_factory::StorageSection;
+use driver_factory::{Factory, StorageSection};
+use registry::configuration::Configuration;
 
-use crate::backend::{read_document, read_section, tell_warnings};
+use crate::backend::{read_document, tell_warnings, variables};
 use crate::exit::Result;
 use crate::interrupt;
 use crate::output::print;
@@ -14,8 +15,8 @@ use crate::output::print;
 pub(crate) enum Command {
     /// Tell all that is wrong with a configuration file
     ///
-    /// Reads the section `storage` with the overrides of the environment, and opens nothing unless told to connect. Mistakes and
-    /// warnings go to standard error, each with the key, its place and what is allowed.
+    /// Reads all that `serve` would read, with the overrides of the environment, and opens nothing unless told to connect. Mistakes
+    /// and warnings go to standard error, each with the key, its place and what is allowed.
     Check {
         /// The file
         file: PathBuf,
@@ -35,12 +36,12 @@ pub(crate) async fn run(command: Command) -> Result {
 }
 
 fn check(file: &Path) -> Result<StorageSection> {
-    match read_section(read_document(file)?) {
+    match Configuration::read(&Factory::builtin(), read_document(file)?, variables()) {
         Err(errors) => {
             tell_warnings(&errors.warnings);
             Err(errors.into())
         }
-        Ok(section) => {
+        Ok(Configuration { storage: section, .. }) => {
             tell_warnings(&section.warnings);
             let name = section.backend.name();
             print(&format!("{}: right; the driver is {name}\n", file.display()))?;

@@ -32,8 +32,14 @@ fn mistakes_are_told_all_at_once_and_nothing_is_opened() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("wrong.yml");
     std::fs::write(&file, "version: 0.1\nhttp: {adr: x}\nstorage: {filesystem: {rootdir: /nowhere}}\n").unwrap();
-    let ended = Command::new(env!("CARGO_BIN_EXE_blobstore")).arg("serve").arg(&file).output().unwrap();
+    let run = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_blobstore")).args(words).arg(&file).output().unwrap();
+    let ended = run(&["serve"]);
     assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(
+        run(&["config", "check"]).stderr,
+        ended.stderr,
+        "who checks a file is told what would keep it from being served"
+    );
     let told = String::from_utf8(ended.stderr).unwrap();
     assert!(told.contains("wrong.yml:2:8: http.adr: unknown key; did you mean `addr`?"), "{told}");
     assert!(told.contains("wrong.yml:3:24: storage.filesystem.rootdir: unknown key"), "{told}");
