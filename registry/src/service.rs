@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobstore::cache::{BlobDescriptorCache, MemoryCache};
+use blobstore::cache::{BlobDescriptorCache, CacheError, MemoryCache};
 use blobstore::{Namespace, NamespaceOptions};
 use driver_api::Storage;
 use driver_api::layers::Metrics;
@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::access::{AccessControl, AccessError};
+#[cfg(feature = "redis")]
+use crate::configuration::RedisFiles;
 use crate::configuration::{Address, Configuration, Debug, Redis};
 use crate::debug::{self, MetricsError};
 use crate::health::{self, Health};
@@ -135,6 +137,7 @@ impl Service {
             access,
             notifier: broadcaster.clone().map(|broadcaster| broadcaster as Arc<dyn Notifier>),
             health: Some(wellbeing),
+            page: http.page,
             ..RegistryOptions::default()
         };
         let serving = ServerOptions { tls: http.tls, http2: http.http2, h2c: http.h2c, drain: http.drain };
@@ -232,14 +235,40 @@ fn shared_cache(redis: Redis) -> Result<Arc<dyn BlobDescriptorCache>, ServiceErr
     use blobstore::cache::{RedisCache, RedisOptions};
     let limit = |timeout: Option<Duration>, default| timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(default);
     let mut options = RedisOptions::at(&redis.url.reveal()).map_err(ServiceError::Cache)?;
+    options.tls = certificates(redis.tls)?;
     options.connect_timeout = limit(redis.connect_timeout, options.connect_timeout);
     options.answer_timeout = limit(redis.answer_timeout, options.answer_timeout);
     Ok(Arc::new(RedisCache::new(options).map_err(ServiceError::Cache)?))
 }
 
+#[cfg(feature = "redis")]
+fn certificates(files: RedisFiles) -> Result<blobstore::cache::RedisTls, ServiceError> {
+    let authorities = match files.authorities.as_slice() {
+        [] => None,
+        authorities => Some(read_all(authorities)?),
+    };
+    let client = match files.client {
+        None => None,
+        Some((certificate, key)) => Some((read_all(&[certificate])?, read_all(&[key])?)),
+    };
+    Ok(blobstore::cache::RedisTls { authorities, client })
+}
+
+/// Files, one behind the other: an authority may have one of its own.
+#[cfg(feature = "redis")]
+fn read_all(files: &[std::path::PathBuf]) -> Result<Vec<u8>, ServiceError> {
+    let mut all = Vec::new();
+    for path in files {
+        let unreadable = |error| ServiceError::Cache(CacheError(format!("{}: {error}", path.display()).into()));
+        all.extend(std::fs::read(path).map_err(unreadable)?);
+        all.push(b'\n');
+    }
+    Ok(all)
+}
+
 #[cfg(not(feature = "redis"))]
 fn shared_cache(_: Redis) -> Result<Arc<dyn BlobDescriptorCache>, ServiceError> {
-    Err(ServiceError::Cache(blobstore::cache::CacheError("this program was built without Redis".into())))
+    Err(ServiceError::Cache(CacheError("this program was built without Redis".into())))
 }
 
 fn secret_of_this_process() -> Secret {

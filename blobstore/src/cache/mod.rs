@@ -15,7 +15,7 @@ use driver_api::Context;
 
 pub use self::memory::MemoryCache;
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisCache, RedisOptions};
+pub use self::redis::{RedisCache, RedisOptions, RedisTls};
 pub use self::statter::CachedStatter;
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use driver_api::Context;
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError};
+use redis::{Client, ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError, TlsCertificates};
 
 use super::{BlobDescriptorCache, CacheError};
 use crate::descriptor::Descriptor;
@@ -36,6 +36,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct RedisOptions {
     /// Its address.
     pub address: ConnectionInfo,
+    /// Whom to trust, and how to be known, where the address is one of TLS.
+    pub tls: RedisTls,
     /// How long it may take to connect.
     pub connect_timeout: Duration,
     /// How long an answer may take.
@@ -43,18 +45,38 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
-    /// The Redis at a URL: `redis://user:password@host:port/database`.
+    /// The Redis at a URL: `redis://user:password@host:port/database`, or `rediss://…` over TLS.
     ///
     /// Errors: CacheError where the text is no such URL; the text is not repeated, for it can have a password in it.
     pub fn at(url: &str) -> Result<Self, CacheError> {
         let address = url.into_connection_info().map_err(failed)?;
-        Ok(Self { address, connect_timeout: Duration::from_millis(500), answer_timeout: Duration::from_millis(250) })
+        let [connect_timeout, answer_timeout] = [500, 250].map(Duration::from_millis);
+        Ok(Self { address, tls: RedisTls::default(), connect_timeout, answer_timeout })
     }
 }
 
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisOptions").field("address", &self.address.addr()).finish_non_exhaustive()
+    }
+}
+
+/// Certificates for TLS, all in PEM.
+#[derive(Clone, Default)]
+pub struct RedisTls {
+    /// The authorities that may have signed the certificate of the Redis; those of the machine where none are given.
+    pub authorities: Option<Vec<u8>>,
+    /// The certificate and the key to be known by.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl RedisTls {
+    fn client(self, address: ConnectionInfo) -> Result<Client, RedisError> {
+        if self.authorities.is_none() && self.client.is_none() {
+            return Client::open(address);
+        }
+        let client_tls = self.client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+        Client::build_with_tls(address, TlsCertificates { client_tls, root_cert: self.authorities })
     }
 }
 
@@ -78,13 +100,15 @@ fn failed(error: RedisError) -> CacheError {
 
 impl RedisCache {
     /// A cache that connects when it is first asked. Must be called within a runtime.
+    ///
+    /// Errors: CacheError where a certificate cannot be read, or is given for an address that is not one of TLS.
     pub fn new(options: RedisOptions) -> Result<Self, CacheError> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(options.connect_timeout))
             .set_response_timeout(Some(options.answer_timeout))
             .set_number_of_retries(0);
         let address = options.address.addr().to_string();
-        let client = Client::open(options.address).map_err(failed)?;
+        let client = options.tls.client(options.address).map_err(failed)?;
         let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(failed)?;
         Ok(Self { connection, address, asked_again: Mutex::new(None) })
     }

@@ -128,7 +128,7 @@ async fn what_is_known_by_one_name_is_not_known_by_the_other() {
 mod redis {
     use std::time::{Duration, Instant};
 
-    use blobstore::cache::{RedisCache, RedisOptions};
+    use blobstore::cache::{RedisCache, RedisOptions, RedisTls};
 
     use super::*;
 
@@ -143,6 +143,28 @@ mod redis {
     #[tokio::test]
     async fn redis_keeps_what_it_is_told() {
         check_all(&at(&running())).await;
+    }
+
+    #[tokio::test]
+    async fn redis_is_spoken_to_over_tls_by_those_who_have_certificates() {
+        let engine = engines::Engine::start("redis");
+        let [certificate, key] =
+            ["BLOBSTORE_REDIS_CERTIFICATE", "BLOBSTORE_REDIS_KEY"].map(|name| std::fs::read(engine.get(name)).unwrap());
+        let over_tls = |tls: RedisTls| {
+            let mut options =
+                RedisOptions::at(&format!("rediss://{}", engine.get("BLOBSTORE_REDIS_TLS_ADDRESS"))).unwrap();
+            options.tls = tls;
+            RedisCache::new(options).unwrap()
+        };
+        let (authorities, client) = (Some(certificate.clone()), Some((certificate, key)));
+        check_all(&over_tls(RedisTls { authorities: authorities.clone(), client: client.clone() })).await;
+        let digest = Digest::of(b"content");
+        for refused in [RedisTls { authorities: None, client }, RedisTls { authorities, client: None }] {
+            over_tls(refused).get(&Context::background(), None, &digest).await.unwrap_err();
+        }
+        let mut plain = RedisOptions::at("redis://127.0.0.1:1").unwrap();
+        plain.tls.authorities = Some(Vec::new());
+        RedisCache::new(plain).unwrap_err();
     }
 
     #[tokio::test]

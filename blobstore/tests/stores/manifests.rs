@@ -166,13 +166,21 @@ async fn tags_are_listed_in_the_order_of_their_bytes() {
         assert!(matches!(repository.tags().all(context).await, Err(Error::RepositoryUnknown(_))));
         let content = image(context, &repository, &[]).await;
         assert!(matches!(repository.tags().all(context).await, Err(Error::RepositoryUnknown(_))));
+        assert!(matches!(repository.tags().page(context, Some("1"), 1).await, Err(Error::RepositoryUnknown(_))));
         let expected = ["1", "1-a", "1.0", "1.0-rc", "1.0.1", "1_", "A", "_", "a"];
         push(context, &repository.manifests(), content, &expected).await;
         assert_eq!(repository.tags().all(context).await.unwrap(), expected.map(tag));
+        for (at, last) in expected.iter().enumerate() {
+            let page = repository.tags().page(context, Some(last), 2).await.unwrap();
+            let rest = expected[at + 1..].iter().map(|text| tag(text));
+            assert_eq!(page.tags, rest.take(2).collect::<Vec<_>>());
+            assert_eq!(page.has_more, at + 3 < expected.len());
+        }
         for text in expected {
             repository.tags().delete(context, &tag(text)).await.unwrap();
         }
         assert_eq!(repository.tags().all(context).await.unwrap(), []);
+        assert_eq!(repository.tags().page(context, None, 2).await.unwrap().tags, []);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::notifications::NotificationOptions;
 
 pub use self::http::{Address, ClientCertificates, Debug, Http, Tls, TlsVersion};
 pub use self::log::{Format, Level, Log};
-pub use self::redis::Redis;
+pub use self::redis::{Redis, RedisFiles};
 
 /// The configuration of a registry, right in every key.
 #[derive(Debug)]

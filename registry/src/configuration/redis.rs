@@ -1,5 +1,6 @@
 //! `redis`: where the cache is that several servers share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use driver_factory::{ReadableDuration, SecretText, Sections};
@@ -12,10 +13,21 @@ use url::Url;
 pub struct Redis {
     /// Its address as a URL, with the password.
     pub url: SecretText,
+    /// `tls`: files in PEM.
+    pub tls: RedisFiles,
     /// `dialtimeout`.
     pub connect_timeout: Option<Duration>,
     /// `readtimeout`, or `writetimeout` if that is longer.
     pub answer_timeout: Option<Duration>,
+}
+
+/// Files with certificates for a Redis that is spoken to over TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedisFiles {
+    /// `rootcas`: whose signature is believed; the machine's authorities where none are named.
+    pub authorities: Vec<PathBuf>,
+    /// `certificate` and `key`: how the registry is known to the Redis.
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,16 +42,41 @@ struct Keys {
     readtimeout: Option<ReadableDuration>,
     writetimeout: Option<ReadableDuration>,
     pool: Option<IgnoredAny>,
-    tls: Option<Tls>,
+    tls: Tls,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Tls {
     enabled: bool,
-    certificate: Option<IgnoredAny>,
-    key: Option<IgnoredAny>,
-    clientcas: Option<IgnoredAny>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    rootcas: Vec<PathBuf>,
+    /// What the Go registry has called `rootcas`.
+    clientcas: Vec<PathBuf>,
+}
+
+impl Tls {
+    fn is_wanted(&self) -> bool {
+        self.enabled || self.certificate.is_some() || self.key.is_some() || !self.authorities().is_empty()
+    }
+
+    fn authorities(&self) -> Vec<PathBuf> {
+        self.rootcas.iter().chain(&self.clientcas).cloned().collect()
+    }
+
+    fn files(self, sections: &mut Sections<'_>) -> RedisFiles {
+        let authorities = self.authorities();
+        let client = match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                sections.mistake("redis.tls", "`certificate` and `key` belong together");
+                None
+            }
+        };
+        RedisFiles { authorities, client }
+    }
 }
 
 pub(super) fn read(sections: &mut Sections<'_>) -> Option<Redis> {
@@ -50,12 +87,8 @@ pub(super) fn read(sections: &mut Sections<'_>) -> Option<Redis> {
     if keys.pool.is_some() {
         sections.warning("redis.pool", "ignored: one connection carries all requests");
     }
-    if keys
-        .tls
-        .is_some_and(|tls| tls.enabled || tls.certificate.is_some() || tls.key.is_some() || tls.clientcas.is_some())
-    {
-        sections.mistake("redis.tls", "Redis is not spoken to over TLS here; put a tunnel before it");
-    }
+    let scheme = if keys.tls.is_wanted() { "rediss" } else { "redis" };
+    let tls = keys.tls.files(sections);
     let addresses: Vec<_> = keys.addr.into_iter().chain(keys.addrs).filter(|address| !address.is_empty()).collect();
     let address = match addresses.as_slice() {
         [address] => address,
@@ -68,18 +101,24 @@ pub(super) fn read(sections: &mut Sections<'_>) -> Option<Redis> {
             return None;
         }
     };
-    let Some(url) = url(address, keys.username.as_deref(), keys.password, keys.db) else {
+    let Some(url) = url(scheme, address, keys.username.as_deref(), keys.password, keys.db) else {
         sections.mistake("redis.addr", "expected HOST:PORT");
         return None;
     };
     let longest = keys.readtimeout.into_iter().chain(keys.writetimeout).map(|timeout| timeout.0).max();
-    Some(Redis { url, connect_timeout: keys.dialtimeout.map(|timeout| timeout.0), answer_timeout: longest })
+    Some(Redis { url, tls, connect_timeout: keys.dialtimeout.map(|timeout| timeout.0), answer_timeout: longest })
 }
 
-fn url(address: &str, user: Option<&str>, password: Option<SecretText>, database: u32) -> Option<SecretText> {
+fn url(
+    scheme: &str,
+    address: &str,
+    user: Option<&str>,
+    password: Option<SecretText>,
+    database: u32,
+) -> Option<SecretText> {
     let (_, port) = address.rsplit_once(':')?;
     port.parse::<u16>().ok()?;
-    let mut url = Url::parse(&format!("redis://{address}/{database}")).ok()?;
+    let mut url = Url::parse(&format!("{scheme}://{address}/{database}")).ok()?;
     if !url.username().is_empty() || url.password().is_some() {
         return None;
     }

@@ -141,9 +141,21 @@ fn a_password_of_redis_is_told_nobody() {
     let redis = configuration.redis.unwrap();
     assert_eq!(redis.answer_timeout.unwrap().as_secs(), 1);
     assert_eq!(redis.url.reveal(), "redis://:p%40ss%2Fword@localhost:6379/3");
+    assert_eq!(redis.tls, RedisFiles::default());
     for wrong in ["addr: x", "addrs: [a:1, b:2]", "addr: 'u:p@x:1'", "addr: 'x:1', tls: {certificate: a}"] {
         assert_eq!(mistakes(&format!("redis: {{{wrong}}}")).len(), 1, "{wrong}");
     }
+}
+
+#[test]
+fn a_redis_over_tls() {
+    let redis = |keys: &str| right(&format!("redis: {{addr: 'localhost:6379', tls: {{{keys}}}}}")).redis.unwrap();
+    assert_eq!(redis("enabled: false").url.reveal(), "redis://localhost:6379/0");
+    assert_eq!(redis("enabled: true").url.reveal(), "rediss://localhost:6379/0");
+    let trusting = redis("rootcas: [/a.pem], clientcas: [/b.pem], certificate: /c.pem, key: /k.pem");
+    assert!(trusting.url.reveal().starts_with("rediss:"));
+    assert_eq!(trusting.tls.authorities, ["/a.pem", "/b.pem"].map(std::path::PathBuf::from));
+    assert_eq!(trusting.tls.client, Some(("/c.pem".into(), "/k.pem".into())));
 }
 
 #[test]
