@@ -6,7 +6,7 @@ mod store;
 
 use bytes::Bytes;
 
-pub use self::store::{Manifests, Pushed};
+pub use self::store::{Manifests, Pushed, ReferrerPage};
 use crate::descriptor::{Descriptor, Reference};
 use crate::digest::Digest;
 

@@ -32,6 +32,16 @@ pub struct Pushed {
     pub subject: Option<Digest>,
 }
 
+/// Some of the manifests that refer to another, in the order of their digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReferrerPage {
+    /// The manifests, as an index lists them.
+    pub references: Vec<Reference>,
+    /// Behind which digest the next page begins; none at the end.
+    pub behind: Option<Digest>,
+}
+
 /// The manifests of one repository.
 #[derive(Debug, Clone)]
 pub struct Manifests {
@@ -297,6 +307,27 @@ impl Manifests {
     /// The manifests that refer to `subject`, as an index lists them.
     pub async fn referrers(&self, context: &Context, subject: &Digest) -> Result<Vec<Reference>> {
         let names = self.revisions.referrers_of(context, subject).await?;
+        self.listed(context, names).await
+    }
+
+    /// The first `count` of the manifests that refer to `subject`, behind `last` in the order of digests. Only these are read.
+    pub async fn referrers_page(
+        &self,
+        context: &Context,
+        subject: &Digest,
+        last: Option<&Digest>,
+        count: usize,
+    ) -> Result<ReferrerPage> {
+        let mut names = self.revisions.referrers_of(context, subject).await?;
+        names.retain(|name| last.is_none_or(|last| name > last));
+        names.sort();
+        let has_more = names.len() > count;
+        names.truncate(count);
+        let behind = names.last().copied().filter(|_| has_more);
+        Ok(ReferrerPage { references: self.listed(context, names).await?, behind })
+    }
+
+    async fn listed(&self, context: &Context, names: Vec<Digest>) -> Result<Vec<Reference>> {
         let read = stream::iter(names).map(|name| {
             let (manifests, context) = (self.clone(), context.clone());
             async move {
