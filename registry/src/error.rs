@@ -153,6 +153,11 @@ impl ApiError {
         self.0.code
     }
 
+    /// What it tells, for an answer of another form.
+    pub(crate) fn into_parts(self) -> (String, StatusCode, HeaderMap) {
+        (self.0.message, self.0.status, self.0.headers)
+    }
+
     /// The answer that says it.
     pub(crate) fn into_response(self) -> Response<Body> {
         let Parts { code, status, message, details, headers } = *self.0;

@@ -2,6 +2,7 @@
 //!
 //! - [`Registry`] answers requests, whoever brings them: any number of them, in any number of processes on one storage;
 //! - [`Server`] brings them from a socket, with or without TLS, over HTTP/1.1 and HTTP/2;
+//! - `web` shows in a browser what there is;
 //! - [`Service`] is the whole, as a [`configuration`] describes it;
 //! - [`access`] says who may do what;
 //! - [`notifications`] tell others what was done;
@@ -28,6 +29,7 @@ mod server;
 mod service;
 mod ticket;
 mod upkeep;
+mod web;
 
 pub use body::Body;
 pub use call::Peer;

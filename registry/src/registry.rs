@@ -24,6 +24,7 @@ use crate::page::Query;
 use crate::redirects::Redirects;
 use crate::route::{NoRoute, Route};
 use crate::ticket::Secret;
+use crate::web::Asked;
 
 /// Older clients of Docker know by it that this is a registry of the second version.
 const API_VERSION: (HeaderName, HeaderValue) =
@@ -64,6 +65,8 @@ pub struct RegistryOptions {
     pub notifier: Option<Arc<dyn Notifier>>,
     /// Whether it can serve: while something fails, it answers that it cannot.
     pub health: Option<Health>,
+    /// Whether browsers are shown what there is.
+    pub page: bool,
 }
 
 impl Default for RegistryOptions {
@@ -81,6 +84,7 @@ impl Default for RegistryOptions {
             access: AccessControl::default(),
             notifier: None,
             health: None,
+            page: true,
         }
     }
 }
@@ -185,8 +189,17 @@ impl Registry {
     ) -> (&'static str, Response<Body>) {
         let is_head = head.method == Method::HEAD;
         let path = self.below_prefix(head.uri.path());
+        if self.options().page
+            && let Some(asked) = path.and_then(|path| Asked::read(path, &head))
+        {
+            let page = self.page(asked, &head, Context::background().with_span(span.clone())).await;
+            if !page.status().is_success() {
+                body.drain().await;
+            }
+            return ("page", page);
+        }
         if path == Some("/") && matches!(head.method, Method::GET | Method::HEAD) {
-            return ("root", alive());
+            return ("root", alive(self.options().page));
         }
         if self.options().health.as_ref().is_some_and(Health::failing) {
             return ("unknown", refuse(body, unhealthy(), is_head).await);
@@ -275,7 +288,7 @@ async fn refuse(body: RequestBody, error: ApiError, is_head: bool) -> Response<B
 }
 
 /// What a request needs to be allowed.
-fn wanted(route: &Route, method: &Method) -> Vec<Grant> {
+pub(crate) fn wanted(route: &Route, method: &Method) -> Vec<Grant> {
     let Some(name) = route.repository() else {
         return match route {
             Route::Catalog => vec![Grant { resource: Resource::Catalog, action: Action::All }],
@@ -301,19 +314,22 @@ fn wished(route: &Route, head: &request::Parts) -> Vec<Grant> {
     from.map(|from| Grant::repository(from, Action::Pull)).into_iter().collect()
 }
 
-/// What a load balancer looks at.
-fn alive() -> Response<Body> {
+/// What a load balancer looks at. It has no more in it, whatever there is for browsers.
+fn alive(has_page: bool) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if has_page {
+        response.headers_mut().insert(http::header::VARY, HeaderValue::from_static("Accept"));
+    }
     response
 }
 
 /// What fails is told on the debug address, to operators.
-fn unhealthy() -> ApiError {
+pub(crate) fn unhealthy() -> ApiError {
     ApiError::new(Code::Unavailable, "health check failed: please see /debug/health")
 }
 
-fn nothing_here() -> ApiError {
+pub(crate) fn nothing_here() -> ApiError {
     ApiError::new(Code::Unknown, "the API of the registry has no such path").with_status(StatusCode::NOT_FOUND)
 }
 

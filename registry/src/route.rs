@@ -26,6 +26,16 @@ pub(crate) enum ManifestName {
     Digest(Digest),
 }
 
+impl ManifestName {
+    /// The tag; none where it is asked for by its digest.
+    pub(crate) const fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Tag(tag) => Some(tag),
+            Self::Digest(_) => None,
+        }
+    }
+}
+
 impl std::fmt::Display for ManifestName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -50,7 +60,12 @@ impl Route {
     /// The names of repositories may have `blobs`, `tags` or `manifests` as components, so that the end of a path says what it
     /// is about.
     pub(crate) fn parse(path: &str) -> Result<Self, NoRoute> {
-        let rest = match path.strip_prefix("/v2") {
+        Self::below("/v2", path)
+    }
+
+    /// The same below another root.
+    pub(crate) fn below(root: &str, path: &str) -> Result<Self, NoRoute> {
+        let rest = match path.strip_prefix(root) {
             Some("" | "/") => return Ok(Self::Base),
             Some(rest) => rest.strip_prefix('/').ok_or(NoRoute::Unknown)?,
             None => return Err(NoRoute::Unknown),

@@ -35,6 +35,8 @@ pub struct Http {
     pub http2: bool,
     /// Whether HTTP/2 is spoken without TLS as well: `h2c.enabled`.
     pub h2c: bool,
+    /// Whether browsers are shown what there is: not with `page.enabled: false`.
+    pub page: bool,
     /// `debug`; none where there is no address.
     pub debug: Option<Debug>,
 }
@@ -105,6 +107,7 @@ struct Keys {
     tls: TlsKeys,
     http2: Http2Keys,
     h2c: H2cKeys,
+    page: PageKeys,
     debug: DebugKeys,
 }
 
@@ -150,6 +153,18 @@ struct H2cKeys {
     enabled: bool,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct PageKeys {
+    enabled: bool,
+}
+
+impl Default for PageKeys {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct DebugKeys {
@@ -175,6 +190,7 @@ pub(super) fn read(sections: &mut Sections<'_>) -> Http {
         tls: tls(sections, keys.tls),
         http2: !keys.http2.disabled,
         h2c: keys.h2c.enabled,
+        page: keys.page.enabled,
         debug: debug(sections, keys.debug),
     }
 }

@@ -1,6 +1,7 @@
 //! Manifests, by their digests and by tags.
 
 use blobstore::{Digest, MAX_MANIFEST_BYTES, Manifest, Reference, RepositoryName, Tag};
+use driver_api::Context;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use http::{HeaderMap, StatusCode};
 
@@ -22,19 +23,7 @@ const MOST_TAGS: usize = 46;
 impl Registry {
     /// What is stored is served, whatever the client says that it accepts.
     pub(super) async fn get_manifest(&self, call: &Call, name: RepositoryName, reference: ManifestName) -> Answer {
-        let repository = self.namespace().repository(name.clone());
-        let (digest, tag) = match &reference {
-            ManifestName::Digest(digest) => (*digest, None),
-            ManifestName::Tag(tag) => (repository.tags().get(&call.context, tag).await?, Some(tag)),
-        };
-        let manifest =
-            repository.manifests().get(&call.context, &digest).await.map_err(|error| match (error, tag) {
-                // A tag that names what is not there is as good as none.
-                (blobstore::Error::ManifestUnknown(name, _), Some(tag)) => {
-                    blobstore::Error::ManifestUnknown(name, tag.to_string())
-                }
-                (error, _) => error,
-            })?;
+        let (digest, manifest) = self.find_manifest(&call.context, &name, &reference).await?;
         let etag = etag(&digest);
         let mut response = if has_already(&call.headers, &etag) {
             empty(StatusCode::NOT_MODIFIED)
@@ -51,9 +40,30 @@ impl Registry {
         }
         if response.status().is_success() {
             let named = if self.wants_references() { named(&manifest) } else { Vec::new() };
-            self.notify_of_manifest(call, Action::Pull, &name, tag, manifest.descriptor().clone(), named);
+            self.notify_of_manifest(call, Action::Pull, &name, reference.tag(), manifest.descriptor().clone(), named);
         }
         Ok(response)
+    }
+
+    /// The manifest that is called so, and its digest.
+    pub(crate) async fn find_manifest(
+        &self,
+        context: &Context,
+        name: &RepositoryName,
+        reference: &ManifestName,
+    ) -> blobstore::Result<(Digest, Manifest)> {
+        let repository = self.namespace().repository(name.clone());
+        let digest = match reference {
+            ManifestName::Digest(digest) => *digest,
+            ManifestName::Tag(tag) => repository.tags().get(context, tag).await?,
+        };
+        match (repository.manifests().get(context, &digest).await, reference) {
+            // A tag that names what is not there is as good as none.
+            (Err(blobstore::Error::ManifestUnknown(name, _)), ManifestName::Tag(tag)) => {
+                Err(blobstore::Error::ManifestUnknown(name, tag.to_string()))
+            }
+            (found, _) => Ok((digest, found?)),
+        }
     }
 
     pub(super) async fn put_manifest(

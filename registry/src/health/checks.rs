@@ -133,6 +133,10 @@ impl Check {
         }
     }
 
+    pub(super) const fn is_of_storage(&self) -> bool {
+        matches!(self.what, What::Storage(_))
+    }
+
     /// Checks once.
     pub(super) async fn run(&self) -> Result<(), String> {
         match tokio::time::timeout(self.timeout, self.what.run()).await {

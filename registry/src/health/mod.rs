@@ -31,6 +31,26 @@ struct Inner {
     failing: Mutex<BTreeMap<String, String>>,
     /// How many there are, so that requests need no lock.
     count: AtomicUsize,
+    checked: Mutex<Checked>,
+}
+
+/// What is checked.
+#[derive(Debug, Default)]
+struct Checked {
+    /// The check of the storage.
+    storage: Option<String>,
+    others: usize,
+}
+
+/// How a registry is doing, without anything of how it is made: for those who are no operators.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Whether the storage is well; none where that is not checked.
+    pub(crate) storage: Option<bool>,
+    /// How many other checks there are.
+    pub(crate) others: usize,
+    /// How many things fail beside the storage.
+    pub(crate) failing: usize,
 }
 
 impl Health {
@@ -47,6 +67,14 @@ impl Health {
     /// What fails, and why.
     pub fn report(&self) -> BTreeMap<String, String> {
         self.0.failing.lock().clone()
+    }
+
+    /// How it is doing, in a few words.
+    pub(crate) fn summary(&self) -> Summary {
+        let (checked, failing) = (self.0.checked.lock(), self.0.failing.lock());
+        let storage = checked.storage.as_ref().map(|check| !failing.contains_key(check));
+        let failing = failing.len() - usize::from(storage == Some(false));
+        Summary { storage, others: checked.others, failing }
     }
 
     /// Says of a check that it fails, or that it does not. The change is logged.
@@ -83,6 +111,9 @@ impl Health {
     /// Errors: what is wrong with the options.
     pub fn watch(&self, options: &HealthOptions, storage: Option<(&str, Storage)>) -> Result<Watch, String> {
         let checks = checks::from_options(options, storage)?;
+        let (of_storage, others): (Vec<_>, Vec<_>) = checks.iter().partition(|check| check.is_of_storage());
+        let storage = of_storage.first().map(|check| check.name.clone());
+        *self.0.checked.lock() = Checked { storage, others: others.len() };
         Ok(Watch(checks.into_iter().map(|check| tokio::spawn(watch(self.clone(), check))).collect()))
     }
 }
