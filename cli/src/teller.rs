@@ -2,13 +2,18 @@
 
 use std::io::Write;
 
+use blobstore::Digest;
 use blobstore::upkeep::Event;
 
 use crate::exit::{Failure, Result};
 use crate::output::{standard_output, unwritable, write_json_line};
+use crate::transfer::{self, Share};
 
-/// Prints what upkeep does, a line for each thing.
+/// Prints what upkeep does, a line for each thing, and on a terminal how far it has come.
 pub(crate) struct Teller {
+    progress: Share,
+    /// How many contents were copied, and how many bytes.
+    copied: (u64, u64),
     dry_run: bool,
     json: bool,
     /// The first line that could not be printed; upkeep itself goes on.
@@ -16,17 +21,24 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    pub(crate) const fn new(dry_run: bool, json: bool) -> Self {
-        Self { dry_run, json, unprinted: None }
+    pub(crate) fn new(dry_run: bool, json: bool) -> Self {
+        Self { progress: transfer::share(), copied: (0, 0), dry_run, json, unprinted: None }
     }
 
     pub(crate) fn tell(&mut self, event: &Event<'_>) {
         let told = match event {
+            Event::Repository(name) => return self.progress.at(name),
+            Event::Checked(digest) | Event::Kept(digest) => return self.progress.reached(passed(digest)),
+            Event::Copied { bytes, .. } => {
+                let (contents, sum) = (self.copied.0 + 1, self.copied.1 + bytes);
+                self.copied = (contents, sum);
+                return self.progress.at(&format_args!("{contents} contents, {}", indicatif::HumanBytes(sum)));
+            }
             Event::Problem { path, error } => {
-                eprintln!("blobstore: {path}: {error}");
+                self.progress.suspend(|| eprintln!("blobstore: {path}: {error}"));
                 Ok(())
             }
-            event => self.print(event),
+            event => self.progress.suspend(|| self.print(event)),
         };
         if let Err(failure) = told {
             self.unprinted.get_or_insert(failure);
@@ -56,6 +68,7 @@ impl Teller {
 
     /// Prints the sums. Errors: what could not be printed.
     pub(crate) fn end(self, sums: &serde_json::Value, text: &str) -> Result {
+        drop(self.progress);
         if let Some(failure) = self.unprinted {
             return Err(failure);
         }
@@ -66,5 +79,22 @@ impl Teller {
             writeln!(output, "{text}").map_err(unwritable)?;
         }
         output.flush().map_err(unwritable)
+    }
+}
+
+/// How much of all contents comes before one, where they come in the order of their digests: those are spread evenly.
+fn passed(digest: &Digest) -> f64 {
+    let [first, second, ..] = digest.as_bytes() else { return 0.0 };
+    f64::from(u16::from_be_bytes([*first, *second])) / 65536.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_tell_how_far_it_has_come() {
+        let share = |hex: &str| passed(&format!("sha256:{hex}{}", "0".repeat(60)).parse().unwrap());
+        assert_eq!([share("0000"), share("4000"), share("ff00")], [0.0, 0.25, 0.99609375]);
     }
 }

@@ -52,6 +52,7 @@ pub async fn copy(
     while let Some(name) = repositories.next(context).await? {
         if select(&name) {
             copied.repositories += 1;
+            listener(Event::Repository(&name));
             let mut repository = CopyOf::new(from.repository(name.clone()), to.repository(name), &mut copied);
             repository.copy(context, listener).await?;
         }
@@ -75,7 +76,7 @@ impl<'a> CopyOf<'a> {
 
     async fn copy(&mut self, context: &Context, listener: &mut Listener<'_>) -> Result<()> {
         for digest in self.manifests(context).await? {
-            if let Err(error) = self.manifest_with_children(context, digest).await {
+            if let Err(error) = self.manifest_with_children(context, digest, listener).await {
                 self.copied.problems += 1;
                 let path = Place::Revision(self.from.name().clone(), digest).path();
                 listener(Event::Problem { path: &path, error: &error });
@@ -109,7 +110,12 @@ impl<'a> CopyOf<'a> {
     }
 
     /// Copies a manifest behind those that it names.
-    async fn manifest_with_children(&mut self, context: &Context, digest: Digest) -> Result<()> {
+    async fn manifest_with_children(
+        &mut self,
+        context: &Context,
+        digest: Digest,
+        listener: &mut Listener<'_>,
+    ) -> Result<()> {
         // Each is read once to see what it names, and a second time when those are there.
         let mut waiting = vec![(digest, false)];
         while let Some((digest, has_children)) = waiting.pop() {
@@ -126,19 +132,25 @@ impl<'a> CopyOf<'a> {
                 waiting.extend(manifest.manifests().iter().map(|child| (child.digest, false)));
                 continue;
             }
-            self.manifest(context, &manifest, &digest).await?;
+            self.manifest(context, &manifest, &digest, listener).await?;
             self.done.insert(digest);
         }
         Ok(())
     }
 
-    async fn manifest(&mut self, context: &Context, manifest: &Manifest, name: &Digest) -> Result<()> {
+    async fn manifest(
+        &mut self,
+        context: &Context,
+        manifest: &Manifest,
+        name: &Digest,
+        listener: &mut Listener<'_>,
+    ) -> Result<()> {
         if manifest.kind() == Kind::Schema1 {
             let reason = "manifests of schema 1 are not taken any more, and so not copied";
             return Err(Error::ManifestInvalid(reason.to_owned()));
         }
         for blob in manifest.blobs() {
-            match self.blob(context, &blob.digest).await {
+            match self.blob(context, &blob.digest, listener).await {
                 // What may only be had elsewhere.
                 Err(error) if error.is_unknown() && blob.is_foreign() => {}
                 copied => copied?,
@@ -150,7 +162,7 @@ impl<'a> CopyOf<'a> {
         Ok(())
     }
 
-    async fn blob(&mut self, context: &Context, digest: &Digest) -> Result<()> {
+    async fn blob(&mut self, context: &Context, digest: &Digest, listener: &mut Listener<'_>) -> Result<()> {
         let (from, to): (LinkedBlobs, LinkedBlobs) = (self.from.blobs(), self.to.blobs());
         if is_there(to.stat(context, digest).await.map(drop))? {
             return Ok(());
@@ -171,6 +183,7 @@ impl<'a> CopyOf<'a> {
         }
         self.copied.blobs += 1;
         self.copied.bytes += size;
+        listener(Event::Copied { digest, bytes: size });
         Ok(())
     }
 

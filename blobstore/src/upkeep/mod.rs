@@ -16,6 +16,7 @@ pub use self::purge::{PurgeOptions, Purged, purge_uploads};
 pub use self::verify::{Verified, VerifyOptions, verify};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::names::RepositoryName;
 
 /// What upkeep tells while it works.
 #[derive(Debug)]
@@ -32,8 +33,19 @@ pub enum Event<'a> {
     },
     /// Something was not deleted because a push has come to rely on it.
     Spared(&'a StoragePath),
-    /// A content was read and is what its digest says.
+    /// A content was read and is what its digest says. They come in the order of their digests.
     Checked(&'a Digest),
+    /// A content stays. They come in the order of their digests.
+    Kept(&'a Digest),
+    /// A content was copied.
+    Copied {
+        /// What it is.
+        digest: &'a Digest,
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// The turn of a repository has come.
+    Repository(&'a RepositoryName),
     /// Something is damaged or could not be done, and the rest goes on.
     Problem {
         /// What was being looked at.

@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::backend::Backend;
 use crate::exit::{Failure, Result};
+use crate::interrupt;
 use crate::teller::Teller;
-use crate::{interrupt, transfer};
 
 /// Read every blob, and follow every link, tag and reference of a manifest
 ///
@@ -34,16 +34,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
     options.after = arguments.after;
     options.quarantine = arguments.quarantine;
     let (mut teller, mut last) = (Teller::new(false, arguments.json), arguments.after);
-    let progress = transfer::progress("blobs", None);
-    let mut listener = |event: Event<'_>| match event {
-        Event::Checked(digest) => {
+    let mut listener = |event: Event<'_>| {
+        if let Event::Checked(digest) = event {
             last = Some(*digest);
-            progress.inc(1);
         }
-        event => progress.suspend(|| teller.tell(&event)),
+        teller.tell(&event);
     };
     let verified = verify(&namespace, &context, &options, &mut listener).await;
-    progress.finish_and_clear();
     let done = match (verified, last) {
         (Ok(done), _) => done,
         (Err(error), None) => return Err(error.into()),

@@ -15,7 +15,7 @@ use driver_api::Context;
 
 use self::mark::mark;
 use self::sweep::Sweep;
-use super::Listener;
+use super::{Event, Listener};
 use crate::error::Result;
 use crate::marks::Marks;
 use crate::namespace::Namespace;
@@ -101,6 +101,7 @@ pub async fn collect(
     let ages = Ages { now: sweep.started(), options };
     while let Some(repository) = walk.next(context).await? {
         sweep.renew(context).await?;
+        sweep.tell(Event::Repository(&repository));
         let needed = mark(namespace, context, &repository, &ages, &mut sweep).await?;
         sweep.collected.repositories += 1;
         sweep.collected.manifests += needed.manifests;

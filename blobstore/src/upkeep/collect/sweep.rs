@@ -78,9 +78,13 @@ impl<'a, 'l> Sweep<'a, 'l> {
         Ok(self.collected)
     }
 
+    pub(super) fn tell(&mut self, event: Event<'_>) {
+        (self.listener)(event);
+    }
+
     pub(super) fn problem(&mut self, path: &StoragePath, error: &Error) {
         self.collected.problems += 1;
-        (self.listener)(Event::Problem { path, error });
+        self.tell(Event::Problem { path, error });
     }
 
     /// Deletes what is not needed, unless a push relies on it.
@@ -113,7 +117,7 @@ impl<'a, 'l> Sweep<'a, 'l> {
             let path = victim.place.path();
             if !deleted.contains(&path) {
                 self.collected.spared += 1;
-                (self.listener)(Event::Spared(&path));
+                self.tell(Event::Spared(&path));
                 continue;
             }
             match victim.place {
@@ -123,7 +127,7 @@ impl<'a, 'l> Sweep<'a, 'l> {
                 _ => {}
             }
             self.collected.bytes_freed += victim.bytes;
-            (self.listener)(Event::Victim { path: &path, reason: victim.reason, bytes: victim.bytes });
+            self.tell(Event::Victim { path: &path, reason: victim.reason, bytes: victim.bytes });
         }
         Ok(())
     }
@@ -215,6 +219,7 @@ impl<'a, 'l> Sweep<'a, 'l> {
             let Some(info) = entry.as_file() else { continue };
             let Some(Place::Blob(digest)) = Place::parse(&info.path) else { continue };
             if marks.contain(&digest) || !ages.is_old(info.modified) {
+                self.tell(Event::Kept(&digest));
                 continue;
             }
             victims.push(Victim::new(Place::Blob(digest), "no repository needs it", info.size));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use driver_api::Context;
 
-use super::Listener;
+use super::{Event, Listener};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::namespace::Namespace;
@@ -60,6 +60,7 @@ pub async fn verify(
     let contents = Arc::new(contents);
     let mut walk = Walk::behind(namespace.storage().clone(), None);
     while let Some(repository) = walk.next(context).await? {
+        listener(Event::Repository(&repository));
         repositories::verify(namespace, context, &repository, &contents, &mut verified, listener).await?;
     }
     Ok(verified)
