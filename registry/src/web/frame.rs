@@ -94,9 +94,10 @@ fn meta(name: &'static str, content: &'static str) -> Element {
 
 /// The way from the list of repositories to a page.
 fn way(addresses: Addresses<'_>, heading: &str, above: &[(String, Address)]) -> Element {
+    let step = || element("li").child(element("span").attribute("aria-hidden", "true").text("›"));
     let home = element("li").child(link(&addresses.home(), "Registry").class("home"));
-    let above = above.iter().map(|(title, address)| element("li").child(link(address, title)));
-    let here = element("li").child(element("span").attribute("aria-current", "page").text(heading));
+    let above = above.iter().map(|(title, address)| step().child(link(address, title)));
+    let here = step().child(element("span").attribute("aria-current", "page").text(heading));
     let steps = element("ol").child(home).children(above).child(here);
     element("header").child(element("nav").attribute("aria-label", "Where this page is").child(steps))
 }

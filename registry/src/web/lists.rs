@@ -38,7 +38,7 @@ pub(super) async fn repositories(view: &View<'_>) -> Result<Page, ApiError> {
     };
     let next = names.last().filter(|_| has_more).map(|last| view.addresses.home().behind(last.as_str()));
     let pages = pages(&view.addresses.home(), part.last.is_some(), next);
-    Ok(Page::new("Repositories").child(list).children(pages).children(view.health().map(state)))
+    Ok(Page::new("Repositories").children(view.health().map(state)).child(list).children(pages))
 }
 
 pub(super) async fn tags(view: &View<'_>, name: &RepositoryName) -> Result<Page, ApiError> {
@@ -89,12 +89,11 @@ pub(super) fn referrers_table(view: &View<'_>, name: &RepositoryName, references
         let created = created.unwrap_or_else(|| element("span").text("–"));
         let to = view.addresses.manifest(name, &reference.digest);
         element("tr")
-            .child(cell("type").text(Shortened(kind, TYPE_CHARACTERS)))
-            .child(cell("digest").child(digest_link(&to, &reference.digest)))
+            .child(content(digest_link(&to, &reference.digest), kind))
             .child(element("td").child(created))
-            .child(cell("number").child(size(reference.size)))
+            .child(number(size(reference.size)))
     };
-    table(&[("Type", ""), ("Manifest", ""), ("Created", ""), ("Size", "number")], references.iter().map(row))
+    table(&[("Manifest and type", ""), ("Created", ""), ("Size", "number")], references.iter().map(row))
 }
 
 /// A table of rows below the names of their columns, each with its class.
@@ -107,13 +106,24 @@ pub(super) fn table(columns: &[(&'static str, &'static str)], rows: impl Iterato
     element("table").child(head).child(element("tbody").children(rows))
 }
 
-pub(super) fn cell(class: &'static str) -> Element {
-    element("td").class(class)
+/// A cell with a link to a content, and of what type that is.
+pub(super) fn content(link: Element, media_type: &str) -> Element {
+    element("td").child(link).text(" ").child(type_of(media_type))
+}
+
+/// A cell of a column of numbers.
+pub(super) fn number(amount: impl Into<Html>) -> Element {
+    element("td").class("number").child(amount)
+}
+
+/// A type of content.
+pub(super) fn type_of(media_type: &str) -> Element {
+    element("span").class("type").text(Shortened(media_type, TYPE_CHARACTERS))
 }
 
 /// A link that reads as the beginning of a digest.
 pub(super) fn digest_link(to: &Address, digest: &Digest) -> Element {
-    link(to, beginning(digest)).attribute("title", digest)
+    link(to, beginning(digest)).class("digest").attribute("title", digest)
 }
 
 fn pages(first: &Address, is_later: bool, next: Option<Address>) -> Option<Element> {
@@ -137,9 +147,9 @@ pub(super) fn state(health: &Health) -> Element {
     };
     let others = match (others, failing) {
         (0, 0) => None,
-        (others, 0) => Some(line("Other checks", "well", format!("all {others} pass"))),
+        (others, 0) => Some(line("Other checks", "well", format!("{others} well"))),
         (_, failing) => Some(line("Other checks", "failing", format!("{failing} failing"))),
     };
-    let heading = element("h2").text("Health");
-    element("section").class("state").child(heading).child(element("ul").child(storage).children(others))
+    let lines = element("ul").child(storage).children(others);
+    element("section").class("state").attribute("aria-label", "Health").child(lines)
 }

@@ -1,6 +1,6 @@
 //! A manifest: what it is, what it names, and what refers to it.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use blobstore::{Digest, Kind, Manifest, Reference, RepositoryName};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::address::Address;
 use super::figures::{Shortened, beginning, moment, size};
 use super::frame::Page;
 use super::html::{Element, Html, element, link};
-use super::lists::{cell, digest_link, referrers_table, table};
+use super::lists::{content, digest_link, number, referrers_table, table, type_of};
 use crate::error::ApiError;
 use crate::route::ManifestName;
 
@@ -63,16 +63,18 @@ fn about(view: &View<'_>, name: &RepositoryName, digest: &Digest, manifest: &Man
     let raw = link(&view.addresses.raw_manifest(name, digest), "as it was pushed");
     let mut list = Terms::default()
         .term("Digest", element("span").class("digest").text(digest))
-        .term("Media type", element("span").class("type").text(Shortened(&descriptor.media_type, TYPE_CHARACTERS)));
-    if let Some(kind) = &about.artifact_type {
-        list = list.term("Artifact type", element("span").class("type").text(Shortened(kind, TYPE_CHARACTERS)));
+        .term("Media type", type_of(&descriptor.media_type));
+    // What says nothing of it is of the type of its configuration, which stands below.
+    let is_said = |kind: &&String| manifest.blobs().first().is_none_or(|config| config.media_type != **kind);
+    if let Some(kind) = about.artifact_type.as_ref().filter(is_said) {
+        list = list.term("Artifact type", type_of(kind));
     }
     if let Some(created) = about.annotations.get(CREATED).and_then(|created| moment(created)) {
         list = list.term("Created", created);
     }
     if let Some(subject) = manifest.subject() {
         let to = view.addresses.manifest(name, &subject.digest);
-        list = list.term("Refers to", digest_link(&to, &subject.digest).class("digest"));
+        list = list.term("Refers to", digest_link(&to, &subject.digest));
     }
     let itself = Html::default().child(size(descriptor.size)).text(", ").child(raw);
     list.term("Manifest", itself).done()
@@ -83,7 +85,7 @@ fn about(view: &View<'_>, name: &RepositoryName, digest: &Digest, manifest: &Man
 struct Terms(Html);
 
 impl Terms {
-    fn term(self, name: &'static str, value: impl Into<Html>) -> Self {
+    fn term(self, name: impl Display, value: impl Into<Html>) -> Self {
         Self(self.0.child(element("dt").text(name)).child(element("dd").child(value)))
     }
 
@@ -95,8 +97,8 @@ impl Terms {
 fn configuration(view: &View<'_>, name: &RepositoryName, config: &Reference) -> Html {
     let to = view.addresses.blob(name, &config.digest);
     let list = Terms::default()
-        .term("Digest", digest_link(&to, &config.digest).class("digest"))
-        .term("Media type", element("span").class("type").text(Shortened(&config.media_type, TYPE_CHARACTERS)))
+        .term("Digest", digest_link(&to, &config.digest))
+        .term("Media type", type_of(&config.media_type))
         .term("Size", size(config.size));
     Html::default().child(element("h2").text("Configuration")).child(list.done())
 }
@@ -108,17 +110,17 @@ fn parts(view: &View<'_>, name: &RepositoryName, layers: &[Reference]) -> Html {
         return Html::default().child(heading).child(element("p").class("note").text("It has none."));
     }
     let row = |(index, layer): (usize, &Reference)| {
+        let link = digest_link(&view.addresses.blob(name, &layer.digest), &layer.digest);
         element("tr")
-            .child(cell("number").text(index + 1))
-            .child(cell("type").text(or_dash(&layer.media_type)))
-            .child(cell("digest").child(digest_link(&view.addresses.blob(name, &layer.digest), &layer.digest)))
-            .child(cell("number").child(size_or_dash(layer)))
+            .child(number(Html::default().text(index + 1)))
+            .child(content(link, &layer.media_type))
+            .child(number(size_or_dash(layer)))
     };
-    let columns = [("No.", "number"), ("Media type", ""), ("Content", ""), ("Size", "number")];
+    let columns = [("No.", "number"), ("Content and type", ""), ("Size", "number")];
     let total = layers.iter().fold(0_u64, |total, layer| total.saturating_add(layer.size));
     let total = element("tr")
-        .child(element("th").attribute("scope", "row").attribute("colspan", 3).text("Total of ").text(layers.len()))
-        .child(cell("number").child(size(total)));
+        .child(element("th").attribute("scope", "row").attribute("colspan", 2).text("Total of ").text(layers.len()))
+        .child(number(size(total)));
     let table = table(&columns, layers.iter().enumerate().take(ROWS).map(row)).child(element("tfoot").child(total));
     Html::default().child(heading).child(table).children(not_shown(layers.len(), ROWS))
 }
@@ -126,10 +128,6 @@ fn parts(view: &View<'_>, name: &RepositoryName, layers: &[Reference]) -> Html {
 /// Manifests of the first schema do not say how large their layers are.
 fn size_or_dash(part: &Reference) -> Element {
     if part.size == 0 && part.media_type.is_empty() { element("span").text("–") } else { size(part.size) }
-}
-
-fn or_dash(media_type: &str) -> Shortened<'_> {
-    Shortened(if media_type.is_empty() { "–" } else { media_type }, TYPE_CHARACTERS)
 }
 
 fn platforms(view: &View<'_>, name: &RepositoryName, index: &Manifest) -> Html {
@@ -146,11 +144,10 @@ fn platforms(view: &View<'_>, name: &RepositoryName, index: &Manifest) -> Html {
         let kind = child.artifact_type.as_deref().unwrap_or(&child.media_type);
         element("tr")
             .child(element("th").attribute("scope", "row").text(Shortened(&platform, TYPE_CHARACTERS)))
-            .child(cell("digest").child(digest_link(&to, &child.digest)))
-            .child(cell("type").text(or_dash(kind)))
-            .child(cell("number").child(size(child.size)))
+            .child(content(digest_link(&to, &child.digest), kind))
+            .child(number(size(child.size)))
     };
-    let columns = [("Platform", ""), ("Manifest", ""), ("Type", ""), ("Size", "number")];
+    let columns = [("Platform", ""), ("Manifest and type", ""), ("Size", "number")];
     let table = table(&columns, children.iter().take(ROWS).map(row));
     Html::default().child(heading).child(table).children(not_shown(children.len(), ROWS))
 }
@@ -197,13 +194,12 @@ fn annotations(manifest: &Manifest) -> Option<Html> {
     if annotations.is_empty() {
         return None;
     }
-    let row = |(key, value): (&String, &String)| {
-        let name = element("th").attribute("scope", "row").text(Shortened(key, TYPE_CHARACTERS));
-        element("tr").child(name).child(cell("value").child(annotation(value)))
-    };
-    let table = table(&[("Name", ""), ("Value", "")], annotations.iter().take(ANNOTATIONS).map(row));
+    let shown = annotations.iter().take(ANNOTATIONS);
+    let list = shown.fold(Terms::default(), |list, (key, value)| {
+        list.term(Shortened(key, TYPE_CHARACTERS), element("span").class("value").child(annotation(value)))
+    });
     let heading = element("h2").text("Annotations");
-    Some(Html::default().child(heading).child(table).children(not_shown(annotations.len(), ANNOTATIONS)))
+    Some(Html::default().child(heading).child(list.done()).children(not_shown(annotations.len(), ANNOTATIONS)))
 }
 
 /// The value of an annotation, which is a link where it is an address of the web and shown whole.
