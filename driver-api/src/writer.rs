@@ -172,11 +172,11 @@ impl Writer {
 
     /// Keeps what was written, uncommitted, to be continued by a writer opened to append. Answers with its size in bytes.
     ///
-    /// After a write that failed this keeps what was accepted before.
+    /// After a write that failed this keeps what was accepted before. That accepted bytes are lost is told once: where no write
+    /// did so this fails, and hands back a writer whose close keeps the rest.
     pub async fn close(mut self, context: &Context) -> Result<u64, WriterError> {
         if !self.lost
             && let Err(error) = self.prepare(context).await
-            && !self.lost
         {
             return Err(self.failed(Operation::Close, error));
         }

@@ -100,6 +100,19 @@ async fn after_lost_bytes_only_what_is_good_can_be_kept() {
 }
 
 #[tokio::test]
+async fn a_close_that_finds_bytes_lost_tells_it_once() {
+    let (script, context) = (Script::default(), Context::background());
+    let mut writer = writer(&script).await;
+    writer.write(&context, large(1)).await.unwrap();
+    // Gathered, so that it is the close that brings it to the driver.
+    writer.write(&context, "small".into()).await.unwrap();
+    script.lose_written_bytes_at_next_write();
+    let refused = writer.close(&context).await.unwrap_err();
+    assert_eq!(refused.error.kind(), ErrorKind::Unavailable);
+    assert_eq!(refused.writer.unwrap().close(&context).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_failed_commit_hands_the_writer_back() {
     let (script, context) = (Script::default(), Context::background());
     let mut writer = writer(&script).await;
