@@ -4,6 +4,7 @@
 mod base;
 mod blobs;
 mod deletes;
+mod full_disk;
 mod harness;
 mod lists;
 mod manifests;
