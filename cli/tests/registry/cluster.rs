@@ -69,7 +69,7 @@ async fn two_servers_on_one_bucket_and_one_redis() {
     let redis = engines::Engine::start("redis").get("BLOBSTORE_REDIS_ADDRESS");
     let storage = format!(
         "{SECRET}redis: {{addr: '{redis}'}}\n{}  cache: {{blobdescriptor: redis}}\n  redirect: {{disable: true}}\n",
-        crate::clients::on_engine("garage")
+        crate::backends::on_engine("garage")
     );
     let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut servers = directories.each_ref().map(|directory| Server::start(directory.path(), &storage));

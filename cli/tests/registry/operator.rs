@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::clients::SKOPEO;
 use crate::image;
 use crate::server::Server;
+use crate::skopeo::SKOPEO;
 
 async fn get(address: &str, path: &str) -> (u16, String) {
     let response = reqwest::get(format!("http://{address}{path}")).await.unwrap();

@@ -25,8 +25,14 @@ impl Server {
     /// The same with a file, or without one; `variables` go into its environment.
     pub(crate) fn start_file(directory: &Path, file: Option<&Path>, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blobstore"));
-        command.arg("serve").args(file).current_dir(directory).env("REGISTRY_HTTP_ADDR", "127.0.0.1:0");
-        command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg("serve").args(file).current_dir(directory);
+        Self::spawn(command, variables)
+    }
+
+    /// The same by a command that becomes `blobstore serve`.
+    pub(crate) fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
+        command.env("REGISTRY_HTTP_ADDR", "127.0.0.1:0").envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
@@ -51,6 +57,11 @@ impl Server {
             let _ = lines.read_to_string(&mut line);
         });
         Self { child, address, log, reader: Some(reader) }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// All that it has told so far.

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use crate::backends::{Door, on_directory};
+#[cfg(any(feature = "azure", feature = "s3"))]
+use crate::backends::{on_engine, without_redirects};
 use crate::image;
-use crate::server::Server;
 
 pub(crate) static SKOPEO: LazyLock<String> =
     LazyLock::new(|| engines::Engine::start("registry").get("BLOBSTORE_SKOPEO"));
 
 /// A client, and how it reaches the registry.
 struct Client<'a> {
-    server: &'a Server,
+    door: &'a Door,
     /// Behind the words that say what is done.
     options: Vec<String>,
 }
@@ -43,13 +45,13 @@ impl Client<'_> {
     }
 
     fn reference(&self, name: &str) -> String {
-        format!("docker://{}/{name}", self.server.address)
+        format!("docker://{}/{name}", self.door.server.address)
     }
 }
 
 /// What people do with a registry in a day.
-fn a_day(server: &Server, options: &[&str]) {
-    let client = Client { server, options: options.iter().map(|option| (*option).to_owned()).collect() };
+fn a_day(door: &Door) {
+    let client = Client { door, options: door.options.clone() };
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let large: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -71,7 +73,7 @@ fn a_day(server: &Server, options: &[&str]) {
     assert_eq!(pulled(&client, &path("back"), "day/other/app:latest"), image::blobs(&path("image")));
     let synced = path("synced");
     std::fs::create_dir(&synced).unwrap();
-    let name = format!("{}/day/app", client.server.address);
+    let name = format!("{}/day/app", client.door.server.address);
     client.run("sync --src docker --dest dir", "src", &[&name, synced.to_str().unwrap()]);
     assert_eq!(std::fs::read_dir(&synced).unwrap().count(), 2);
     client.run("delete", "", &[&client.reference("day/app:1.0")]);
@@ -89,60 +91,20 @@ fn pulled(client: &Client<'_>, directory: &Path, name: &str) -> std::collections
     image::blobs(directory)
 }
 
-const PLAIN: &[&str] = &["--tls-verify=false"];
-
 #[test]
 fn skopeo_on_a_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("data");
-    let configuration = format!(
-        "version: 0.1\nstorage:\n  delete: {{enabled: true}}\n  cache: {{blobdescriptor: inmemory}}\n  filesystem: {{rootdirectory: {}}}\n",
-        data.display()
-    );
-    let server = Server::start(directory.path(), &configuration);
-    a_day(&server, PLAIN);
-    let (status, log) = server.end();
-    assert!(status.success() && !log.contains("ERROR") && !log.contains("WARN a"), "{log}");
-    // What is left is whole.
-    let verified = Command::new(env!("CARGO_BIN_EXE_blobstore"))
-        .args(["verify", "--config", directory.path().join("registry.yml").to_str().unwrap()])
-        .output()
-        .unwrap();
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let storage = on_directory(directory.path()) + "  cache: {blobdescriptor: inmemory}\n";
+    let door = Door::open(&storage);
+    a_day(&door);
+    door.close_clean();
 }
 
-/// A certificate for this machine, in the files that a registry and a client want.
-fn certify(directory: &Path) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
-    let certificate = parameters.self_signed(&key).unwrap().pem();
-    std::fs::create_dir(directory.join("trusted")).unwrap();
-    std::fs::write(directory.join("trusted/ca.crt"), &certificate).unwrap();
-    std::fs::write(directory.join("certificate.pem"), certificate).unwrap();
-    std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
-}
-
-#[test]
-fn skopeo_with_a_password_over_tls() {
-    let directory = tempfile::tempdir().unwrap();
-    certify(directory.path());
-    let file = |name: &str| directory.path().join(name).display().to_string();
-    let server = Server::start(
-        directory.path(),
-        &format!(
-            "auth: {{htpasswd: {{realm: here, path: {}}}}}\nhttp: {{tls: {{certificate: {}, key: {}}}}}\n\
-             storage: {{delete: {{enabled: true}}, filesystem: {{rootdirectory: {}}}}}\n",
-            file("users"),
-            file("certificate.pem"),
-            file("key.pem"),
-            file("data")
-        ),
-    );
-    // The file of users is made by the registry, which tells the password once.
-    let log = server.log();
-    let password = log.split_once("password=").unwrap().1.split_whitespace().next().unwrap().trim_matches('"');
-    let trusted = format!("--cert-dir={}", file("trusted"));
-    let stranger = Client { server: &server, options: vec![trusted.clone(), "--creds=docker:wrong".to_owned()] };
+/// The same where one has to know a password; without it nothing is to be had.
+fn a_guarded_day(storage: &str) {
+    let door = Door::guarded(storage);
+    let mut stranger = Client { door: &door, options: door.options.clone() };
+    *stranger.options.last_mut().unwrap() = "--creds=docker:wrong".to_owned();
     let options = stranger.with("");
     let reference = stranger.reference("day/app:1.0");
     let words: Vec<_> =
@@ -150,37 +112,41 @@ fn skopeo_with_a_password_over_tls() {
     let refused = stranger.skopeo(&words);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("unauthorized"), "{refused:?}");
-    a_day(&server, &[&trusted, &format!("--creds=docker:{password}")]);
+    a_day(&door);
 }
 
-/// The storage of an engine, below a directory that no other test has, with what a registry needs beside it.
-pub(crate) fn on_engine(engine: &str) -> String {
-    engines::Engine::start(engine);
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/services/").to_owned() + engine + ".yml";
-    let text = std::fs::read_to_string(file).unwrap();
-    let own = format!("registry-{:032x}", fastrand::u128(..));
-    let (before, storage) = text.split_once("storage:\n").unwrap();
-    let storage = storage.replacen(":\n", &format!(":\n    rootdirectory: {own}\n"), 1);
-    format!("{before}storage:\n  delete: {{enabled: true}}\n{storage}")
+#[test]
+fn skopeo_with_a_password_over_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    a_guarded_day(&on_directory(directory.path()));
 }
 
 #[cfg(feature = "s3")]
 #[test]
 fn skopeo_on_garage() {
-    let directory = tempfile::tempdir().unwrap();
-    a_day(&Server::start(directory.path(), &format!("{}  redirect: {{disable: true}}\n", on_engine("garage"))), PLAIN);
+    a_day(&Door::open(&without_redirects(on_engine("garage"))));
 }
 
 #[cfg(feature = "s3")]
 #[test]
 fn skopeo_is_sent_to_garage_for_layers() {
-    let directory = tempfile::tempdir().unwrap();
-    a_day(&Server::start(directory.path(), &on_engine("garage")), PLAIN);
+    a_day(&Door::open(&on_engine("garage")));
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn skopeo_on_garage_with_a_password_over_tls() {
+    a_guarded_day(&without_redirects(on_engine("garage")));
 }
 
 #[cfg(feature = "azure")]
 #[test]
 fn skopeo_on_azurite() {
-    let directory = tempfile::tempdir().unwrap();
-    a_day(&Server::start(directory.path(), &on_engine("azurite")), PLAIN);
+    a_day(&Door::open(&on_engine("azurite")));
+}
+
+#[cfg(feature = "azure")]
+#[test]
+fn skopeo_on_azurite_with_a_password_over_tls() {
+    a_guarded_day(&without_redirects(on_engine("azurite")));
 }
