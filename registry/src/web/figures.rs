@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_utc() {
-        let shown = |text: &str| moment(text).map(|element| Html::document(element));
+        let shown = |text: &str| moment(text).map(Html::document);
         let expected =
             "<!doctype html><time datetime=\"2024-02-29T22:30:00Z\">2024-02-29 22:30:00 UTC</time>\n".to_owned();
         assert_eq!(shown("2024-03-01T00:30:00.123456789+02:00"), Some(expected));

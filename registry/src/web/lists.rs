@@ -87,7 +87,7 @@ pub(super) fn referrers_table(view: &View<'_>, name: &RepositoryName, references
         let kind = reference.artifact_type.as_deref().unwrap_or(&reference.media_type);
         let created = reference.annotations.get(CREATED).and_then(|created| moment(created));
         let created = created.unwrap_or_else(|| element("span").text("–"));
-        let to = view.addresses.manifest(name, &reference.digest);
+        let to = view.addresses.manifest(name, reference.digest);
         element("tr")
             .child(content(digest_link(&to, &reference.digest), kind))
             .child(element("td").child(created))

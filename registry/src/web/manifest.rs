@@ -73,7 +73,7 @@ fn about(view: &View<'_>, name: &RepositoryName, digest: &Digest, manifest: &Man
         list = list.term("Created", created);
     }
     if let Some(subject) = manifest.subject() {
-        let to = view.addresses.manifest(name, &subject.digest);
+        let to = view.addresses.manifest(name, subject.digest);
         list = list.term("Refers to", digest_link(&to, &subject.digest));
     }
     let itself = Html::default().child(size(descriptor.size)).text(", ").child(raw);
@@ -140,7 +140,7 @@ fn platforms(view: &View<'_>, name: &RepositoryName, index: &Manifest) -> Html {
     let mut platforms = read.manifests.iter().map(Entry::platform);
     let row = |child: &Reference| {
         let platform = platforms.next().flatten().unwrap_or_else(|| "–".to_owned());
-        let to = view.addresses.manifest(name, &child.digest);
+        let to = view.addresses.manifest(name, child.digest);
         let kind = child.artifact_type.as_deref().unwrap_or(&child.media_type);
         element("tr")
             .child(element("th").attribute("scope", "row").text(Shortened(&platform, TYPE_CHARACTERS)))
