@@ -1,6 +1,6 @@
 //! The manifests of a repository.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -251,7 +251,7 @@ impl Manifests {
     }
 
     /// Whether a manifest to which there is a link is one, has its content, and has all that it names. What is known to be there
-    /// as a blob, or as a manifest, is not looked for.
+    /// as a blob, or as a manifest, is not looked for. Answers where it is to be noted that it refers to another.
     ///
     /// Errors: BlobUnknown; ManifestInvalid; ReferencesUnknown; DigestMismatch.
     pub(crate) async fn check(
@@ -259,9 +259,10 @@ impl Manifests {
         context: &Context,
         name: &Digest,
         is_known: impl Fn(&Digest, bool) -> bool,
-    ) -> Result<()> {
+    ) -> Result<Option<Place>> {
         let manifest = self.content(context, name).await?;
-        self.find_references(context, &manifest, is_known).await.map(drop)
+        self.find_references(context, &manifest, is_known).await?;
+        Ok(self.referrer(&manifest, name))
     }
 
     /// Takes a manifest away, and the tags that name it.
@@ -306,11 +307,12 @@ impl Manifests {
 
     /// The manifests that refer to `subject`, as an index lists them.
     pub async fn referrers(&self, context: &Context, subject: &Digest) -> Result<Vec<Reference>> {
-        let names = self.revisions.referrers_of(context, subject).await?;
-        self.listed(context, names).await
+        let names = self.referrer_names(context, subject).await?;
+        self.referring(context, subject, names).await
     }
 
-    /// The first `count` of the manifests that refer to `subject`, behind `last` in the order of digests. Only these are read.
+    /// The first `count` of the manifests that refer to `subject`, behind `last` in the order of digests. Only these are read; one that
+    /// turns out not to refer to it is left out.
     pub async fn referrers_page(
         &self,
         context: &Context,
@@ -318,21 +320,54 @@ impl Manifests {
         last: Option<&Digest>,
         count: usize,
     ) -> Result<ReferrerPage> {
-        let mut names = self.revisions.referrers_of(context, subject).await?;
+        let mut names = self.referrer_names(context, subject).await?;
         names.retain(|name| last.is_none_or(|last| name > last));
-        names.sort();
         let has_more = names.len() > count;
         names.truncate(count);
         let behind = names.last().copied().filter(|_| has_more);
-        Ok(ReferrerPage { references: self.listed(context, names).await?, behind })
+        Ok(ReferrerPage { references: self.referring(context, subject, names).await?, behind })
     }
 
-    async fn listed(&self, context: &Context, names: Vec<Digest>) -> Result<Vec<Reference>> {
+    /// What may refer to `subject`, in the order of digests: what is noted, and what a client has noted itself, under a tag, at a
+    /// registry that did not.
+    async fn referrer_names(&self, context: &Context, subject: &Digest) -> Result<Vec<Digest>> {
+        let noted = self.revisions.referrers_of(context, subject);
+        let (noted, tagged) = futures_util::future::try_join(noted, self.tagged_referrers(context, subject)).await?;
+        let names: BTreeSet<_> = noted.into_iter().chain(tagged).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    /// The manifests of the index that clients keep under a tag for a subject, where a registry does not list what refers to it.
+    async fn tagged_referrers(&self, context: &Context, subject: &Digest) -> Result<Vec<Digest>> {
+        let index = match Tag::of_referrers(subject) {
+            Some(tag) => self.tags.get(context, &tag).await,
+            None => return Ok(Vec::new()),
+        };
+        let index = match index {
+            Ok(index) => self.get(context, &index).await,
+            Err(error) => Err(error),
+        };
+        match index {
+            Ok(index) => Ok(index.manifests().iter().map(|child| child.digest).collect()),
+            Err(error) if error.is_unknown() => Ok(Vec::new()),
+            // It is a client's, and says nothing of what was noted.
+            Err(Error::Damaged { path, reason }) => {
+                tracing::warn!(%path, reason, "a damaged list of referrers was passed over");
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn referring(&self, context: &Context, subject: &Digest, names: Vec<Digest>) -> Result<Vec<Reference>> {
         let read = stream::iter(names).map(|name| {
-            let (manifests, context) = (self.clone(), context.clone());
+            let (manifests, context, subject) = (self.clone(), context.clone(), *subject);
             async move {
                 match manifests.get(&context, &name).await {
-                    Ok(manifest) => Ok(Some(Reference { digest: name, ..manifest.about().clone() })),
+                    Ok(manifest) => {
+                        let refers = manifest.subject().is_some_and(|named| named.digest == subject);
+                        Ok(refers.then(|| Reference { digest: name, ..manifest.about().clone() }))
+                    }
                     // It is being pushed or taken away.
                     Err(error) if error.is_unknown() => Ok(None),
                     Err(error) => Err(error),
@@ -340,9 +375,7 @@ impl Manifests {
             }
         });
         let read: Vec<_> = read.buffered(AT_ONCE).try_collect().await?;
-        let mut listed: Vec<_> = read.into_iter().flatten().collect();
-        listed.sort_by_key(|reference| reference.digest);
-        Ok(listed)
+        Ok(read.into_iter().flatten().collect())
     }
 
     /// Where it is noted that a manifest refers to another.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{NameError, text};
+use crate::digest::Digest;
 
 /// The name of a manifest in its repository: 1 to 128 of `A-Z a-z 0-9 _ . -`, the first no `.` and no `-`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,9 +29,28 @@ impl FromStr for Tag {
     }
 }
 
+impl Tag {
+    /// The tag under which clients keep a list of what refers to `subject`, where a registry keeps none: its digest with a `-` for
+    /// the `:`, the hexadecimal part cut to 64 digits.
+    pub(crate) fn of_referrers(subject: &Digest) -> Option<Self> {
+        let hex = subject.hex();
+        format!("{}-{}", subject.algorithm().as_str(), hex.get(..64).unwrap_or(&hex)).parse().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_referrers_has_the_tag_of_the_specification() {
+        use crate::digest::Algorithm;
+        for (algorithm, name) in [(Algorithm::Sha256, "sha256"), (Algorithm::Sha512, "sha512")] {
+            let digest = Digest::with(algorithm, b"a");
+            let tag = Tag::of_referrers(&digest).unwrap();
+            assert_eq!(tag.as_str(), format!("{name}-{}", &digest.hex()[..64]));
+        }
+    }
 
     #[test]
     fn the_rule_of_the_specification() {

@@ -268,7 +268,7 @@ impl Subject {
         (options.delete_untagged, options.dry_run) = (untagged, dry_run);
         let mut unexpected = Vec::new();
         let mut listener = |event: Event<'_>| {
-            if !matches!(event, Event::Victim { .. }) {
+            if !matches!(event, Event::Victim { .. } | Event::Repository(_) | Event::Kept(_)) {
                 unexpected.push(format!("{event:?}"));
             }
         };

@@ -153,5 +153,5 @@ async fn manifests_and_tags_cost_what_they_name() {
     tags.delete(context, &tag("2")).await.unwrap();
     store.expect("untag", [(Delete, 2)]);
     manifests.referrers(context, &digest).await.unwrap();
-    store.expect("no referrers", [(List, 1)]);
+    store.expect("no referrers", [(List, 1), (Get, 1)]);
 }

@@ -24,6 +24,7 @@ async fn collected(store: &Store, options: &CollectOptions) -> (Collected, BTree
     let mut victims = BTreeSet::new();
     let mut listener = |event: Event<'_>| match event {
         Event::Victim { path, .. } => assert!(victims.insert(path.to_string()), "{path} twice"),
+        Event::Repository(_) | Event::Kept(_) => {}
         event => panic!("{event:?}"),
     };
     let collected = collect(&store.namespace(), &store.context, options, &mut listener).await.unwrap();

@@ -10,6 +10,7 @@ async fn copied(from: &Store, to: &Store, select: &(dyn Fn(&RepositoryName) -> b
     let mut problems = Vec::new();
     let mut listener = |event: Event<'_>| match event {
         Event::Problem { path, .. } => problems.push(path.to_string()),
+        Event::Repository(_) | Event::Copied { .. } => {}
         event => panic!("{event:?}"),
     };
     let copied = copy(&from.namespace(), &to.namespace(), &from.context, select, &mut listener).await.unwrap();

@@ -5,7 +5,7 @@ use blobstore::upkeep::{Event, Verified, VerifyOptions, verify};
 use blobstore::{Digest, Place};
 use bytes::Bytes;
 
-use crate::fixture::{Store, image, name, push, tag};
+use crate::fixture::{Store, described, image, name, push, tag};
 
 /// What was told: the paths with something wrong, and the contents that are good.
 async fn verified(store: &Store, options: &VerifyOptions) -> (Verified, Vec<String>, Vec<Digest>) {
@@ -13,6 +13,7 @@ async fn verified(store: &Store, options: &VerifyOptions) -> (Verified, Vec<Stri
     let mut listener = |event: Event<'_>| match event {
         Event::Problem { path, .. } => wrong.push(path.to_string()),
         Event::Checked(digest) => good.push(*digest),
+        Event::Repository(_) => {}
         event => panic!("{event:?}"),
     };
     let verified = verify(&store.namespace(), &store.context, options, &mut listener).await.unwrap();
@@ -41,6 +42,30 @@ async fn nothing_is_wrong_with_what_was_pushed() {
         options.after = Some(good[1]);
         let (rest, wrong, read) = verified(&store, &options).await;
         assert_eq!((rest.blobs, rest.links, wrong.len(), read), (2, 6, 0, good.split_off(2)));
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_noted_is_noted_again() {
+    for store in Store::on_each_driver() {
+        let (context, repository) = (&store.context, store.repository("a"));
+        let manifests = repository.manifests();
+        let subject = Digest::of(b"subject");
+        let text = format!(
+            r#"{{"schemaVersion": 2, "manifests": [], "subject": {}}}"#,
+            described(blobstore::media_type::OCI_INDEX, &subject, 1)
+        );
+        let referrer = push(context, &manifests, text.into(), &[]).await;
+        let note = Place::Referrer { repository: name("a"), subject, referrer };
+        store.storage.delete(context, &note.path(), Default::default()).await.unwrap();
+        assert_eq!(manifests.referrers(context, &subject).await.unwrap(), []);
+        let mut options = VerifyOptions::default();
+        for (repair, unnoted) in [(false, 1), (true, 1), (false, 0)] {
+            options.repair = repair;
+            let (all, wrong, _) = verified(&store, &options).await;
+            assert_eq!((all.unnoted, wrong.len()), (unnoted, 0));
+        }
+        assert_eq!(manifests.referrers(context, &subject).await.unwrap().len(), 1);
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// Move damaged blobs to /blobstore/quarantine, so that a push brings them back
     #[arg(long)]
     quarantine: bool,
+    /// Note what refers to a manifest and was not noted: pushes to a registry without referrers leave it out
+    #[arg(long)]
+    repair: bool,
     /// Print a JSON object with the sums
     #[arg(long)]
     json: bool,
@@ -33,6 +36,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
     let mut options = VerifyOptions::default();
     options.after = arguments.after;
     options.quarantine = arguments.quarantine;
+    options.repair = arguments.repair;
     let (mut teller, mut last) = (Teller::new(false, arguments.json), arguments.after);
     let mut listener = |event: Event<'_>| {
         if let Event::Checked(digest) = event {
@@ -57,12 +61,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
         "damaged": done.damaged,
         "quarantined": done.quarantined,
         "broken": done.broken,
+        "unnoted": done.unnoted,
         "problems": done.problems,
     });
-    let text = format!(
+    let mut text = format!(
         "{} blobs with {} bytes, {} links and {} manifests; {} damaged, {} broken",
         done.blobs, done.bytes, done.links, done.manifests, done.damaged, done.broken,
     );
+    if done.unnoted > 0 {
+        let told = if arguments.repair { "is noted now" } else { "was not noted, as `--repair` would" };
+        text.push_str(&format!("; that {} manifests refer to others {told}", done.unnoted));
+    }
     teller.end(&sums, &text)?;
     match done.damaged + done.broken + done.problems {
         0 => Ok(()),

@@ -6,6 +6,18 @@ use registry::RegistryOptions;
 use crate::harness::Client;
 
 #[tokio::test]
+async fn a11_1_the_parameter_for_proxies_is_passed_over() {
+    let client = Client::new();
+    let (digest, _) = client.push_image("a", "latest", "").await;
+    for path in ["manifests/latest", &format!("manifests/{digest}"), "tags/list", &format!("referrers/{digest}")] {
+        let [plain, asked] = [format!("/v2/a/{path}"), format!("/v2/a/{path}?ns=upstream.test")];
+        let reply = client.get(&asked).await.expect(200);
+        assert!(!reply.headers.contains_key("oci-namespace"));
+        assert_eq!(reply.body, client.get(&plain).await.expect(200).body);
+    }
+}
+
+#[tokio::test]
 async fn a0_1_names_are_checked_and_may_have_words_of_the_api() {
     let client = Client::new();
     let name = "blobs/uploads/manifests/tags/list";

@@ -1,6 +1,6 @@
 //! A5.13 and A7: manifests that refer to others.
 
-use blobstore::{Algorithm, Digest, media_type};
+use blobstore::{Algorithm, Digest, Place, media_type};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, image, index};
@@ -92,4 +92,28 @@ async fn a5_16_a_referrer_goes_and_a_subject_leaves_its_referrers() {
     assert_eq!(referrers(&client, &digest, "").await.len(), 1);
     client.delete(&format!("/v2/a/manifests/{}", Digest::of(text.as_bytes()))).await.expect(202);
     assert!(referrers(&client, &digest, "").await.is_empty());
+}
+
+/// What clients do where a registry lists no referrers, and what they leave behind when it learns to.
+#[tokio::test]
+async fn a7_6_lists_that_clients_keep_under_a_tag_are_taken_over() {
+    for algorithm in Algorithm::ALL {
+        let client = Client::new();
+        let subject_digest = Digest::with(algorithm, b"subject");
+        let text = image(&subject(&subject_digest, ""));
+        let referrer = Digest::of(text.as_bytes());
+        client.put_manifest("a", &referrer.to_string(), &text).await.expect(201);
+        let noted = Place::Referrer { repository: "a".parse().unwrap(), subject: subject_digest, referrer };
+        let context = driver_api::Context::background();
+        client.storage.delete(&context, &noted.path(), Default::default()).await.unwrap();
+        assert!(referrers(&client, &subject_digest, "").await.is_empty());
+        // A list may name more than what refers to the subject.
+        let (other, other_text) = client.push_image("a", "other", "").await;
+        let list = index(&[(referrer, text.len()), (other, other_text.len())], "");
+        let (name, hex) = (algorithm.as_str(), subject_digest.hex());
+        client.put_manifest("a", &format!("{name}-{}", &hex[..64]), &list).await.expect(201);
+        let found = referrers(&client, &subject_digest, "").await;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0]["digest"], referrer.to_string());
+    }
 }

@@ -266,7 +266,7 @@ async fn a3_18_every_request_may_meet_another_server() {
 }
 
 #[tokio::test]
-async fn more_uploads_than_there_may_be_wait() {
+async fn a0_11_more_uploads_than_there_may_be_wait() {
     let mut options = RegistryOptions::default();
     options.uploads = 0;
     let client = Client::with(options);

@@ -22,6 +22,9 @@ pub struct VerifyOptions {
     /// Move damaged contents out of the way, to `/blobstore/quarantine`: they are not there any more for those who read, and a
     /// push brings them back.
     pub quarantine: bool,
+    /// Note what was not noted: that a manifest refers to another. Registries that do not list what refers to a manifest leave no
+    /// such notes.
+    pub repair: bool,
 }
 
 /// What there was.
@@ -41,6 +44,8 @@ pub struct Verified {
     pub quarantined: u64,
     /// Links, tags and references of manifests that lead nowhere, or are damaged themselves.
     pub broken: u64,
+    /// Manifests of which it was not noted that they refer to another, so that they were not listed there.
+    pub unnoted: u64,
     /// What could not be looked at.
     pub problems: u64,
 }
@@ -61,7 +66,8 @@ pub async fn verify(
     let mut walk = Walk::behind(namespace.storage().clone(), None);
     while let Some(repository) = walk.next(context).await? {
         listener(Event::Repository(&repository));
-        repositories::verify(namespace, context, &repository, &contents, &mut verified, listener).await?;
+        let repair = options.repair;
+        repositories::verify(namespace, context, &repository, &contents, repair, &mut verified, listener).await?;
     }
     Ok(verified)
 }

@@ -36,6 +36,7 @@ struct Follower {
     context: Context,
     contents: Arc<Contents>,
     good: Arc<Good>,
+    repair: bool,
 }
 
 /// What became of a link.
@@ -44,6 +45,8 @@ struct Followed {
     /// Whether there was one.
     is_link: bool,
     is_manifest: bool,
+    /// Whether it was not noted that it refers to another.
+    is_unnoted: bool,
     /// What is wrong with it.
     broken: Option<String>,
 }
@@ -60,11 +63,12 @@ pub(super) async fn verify(
     context: &Context,
     repository: &RepositoryName,
     contents: &Arc<Contents>,
+    repair: bool,
     verified: &mut Verified,
     listener: &mut Listener<'_>,
 ) -> Result<()> {
     let (namespace, context) = (namespace.clone(), context.clone());
-    let follower = Follower { namespace, context, contents: contents.clone(), good: Arc::default() };
+    let follower = Follower { namespace, context, contents: contents.clone(), good: Arc::default(), repair };
     // The blobs first: manifests name them.
     for directory in [Directory::Layers(repository), Directory::Manifests(repository)] {
         follower.directory(&directory, verified, listener).await?;
@@ -94,9 +98,10 @@ impl Follower {
             let mut followed = followed.buffered(AT_ONCE);
             while let Some((followed, place)) = followed.next().await {
                 match followed {
-                    Ok(Followed { is_link, is_manifest, broken }) => {
+                    Ok(Followed { is_link, is_manifest, is_unnoted, broken }) => {
                         verified.links += u64::from(is_link);
                         verified.manifests += u64::from(is_manifest);
+                        verified.unnoted += u64::from(is_unnoted);
                         let Some(reason) = broken else { continue };
                         verified.broken += 1;
                         let path = place.path();
@@ -165,6 +170,21 @@ impl Follower {
         }
     }
 
+    /// Whether a note of a manifest is missing; where it is to be repaired it is there afterwards.
+    async fn is_unnoted(&self, note: Option<Place>, name: &Digest) -> Result<bool> {
+        let Some(note) = note else { return Ok(false) };
+        let storage = self.namespace.storage();
+        match storage.stat(&self.context, &note.path()).await {
+            Ok(_) => return Ok(false),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+        if self.repair {
+            link::write(storage, &self.context, &note, name).await?;
+        }
+        Ok(true)
+    }
+
     async fn manifest(&self, repository: &RepositoryName, name: &Digest) -> Result<Followed> {
         let manifests = self.namespace.repository(repository.clone()).manifests();
         let is_known = |digest: &Digest, is_manifest: bool| {
@@ -172,13 +192,14 @@ impl Follower {
             good.lock().contain(digest)
         };
         match manifests.check(&self.context, name, is_known).await {
-            Ok(()) => {
+            Ok(note) => {
                 self.good.manifests.lock().insert(name);
-                Ok(Followed { is_link: true, is_manifest: true, broken: None })
+                let is_unnoted = self.is_unnoted(note, name).await?;
+                Ok(Followed { is_link: true, is_manifest: true, is_unnoted, broken: None })
             }
             Err(Error::ReferencesUnknown(missing)) => {
                 let broken = Some(format!("it names what is not in its repository: {missing:?}"));
-                Ok(Followed { is_link: true, is_manifest: true, broken })
+                Ok(Followed { is_link: true, is_manifest: true, broken, ..Followed::default() })
             }
             Err(error @ (Error::BlobUnknown(_) | Error::ManifestInvalid(_) | Error::Damaged { .. })) => {
                 Ok(Followed::to_nowhere(error.to_string()))
