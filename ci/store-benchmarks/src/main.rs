@@ -5,12 +5,14 @@ mod push;
 mod small;
 mod upkeep;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use blobstore::{Namespace, NamespaceOptions};
 use clap::Parser;
-use driver_api::Storage;
+use driver_api::layers::Prefix;
+use driver_api::{Context, DeleteOptions, Storage, StoragePath};
+use driver_factory::{Document, Factory};
 use driver_filesystem::{FilesystemDriver, FilesystemDurability, FilesystemOptions};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -37,6 +39,10 @@ struct Arguments {
     /// How many links it has.
     #[arg(long, default_value_t = 1_000_000)]
     links: usize,
+    /// A storage of this configuration file for the small blobs and the upkeep, below a prefix of their own; the filesystem where
+    /// none is given.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Where files are made, and removed again; a temporary directory where none is given.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -61,21 +67,37 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.wants("push") {
         is_behind |= push::measure(scratch.path(), arguments.size, arguments.rounds).await?;
     }
-    let storage = filesystem(&scratch.path().join("registry"))?;
+    let whole = match &arguments.config {
+        None => filesystem(&scratch.path().join("registry"))?,
+        Some(file) => configured(file).await?,
+    };
+    let name = scratch.path().file_name().and_then(|name| name.to_str()).ok_or("the scratch directory has no name")?;
+    let own = StoragePath::root().child(name)?;
+    let storage = whole.layered(Prefix::new(own.clone()));
     if arguments.wants("small") {
         small::measure(&storage, arguments.small).await?;
     }
     if arguments.wants("upkeep") {
         is_behind |= upkeep::measure(&storage, arguments.blobs, arguments.links).await?;
     }
+    match whole.delete(&Context::background(), &own, DeleteOptions::tree()).await {
+        Err(error) if !error.is_not_found() => return Err(error.into()),
+        _ => {}
+    }
     Ok(if is_behind { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// As durable as what is measured beside it: against the kill of the process.
-fn filesystem(root: &std::path::Path) -> Result<Storage> {
+fn filesystem(root: &Path) -> Result<Storage> {
     let mut options = FilesystemOptions::new(root);
     options.durability = FilesystemDurability::Process;
     Ok(Storage::new(FilesystemDriver::new(options)?))
+}
+
+/// The storage of a configuration file.
+async fn configured(file: &Path) -> Result<Storage> {
+    let document = Document::parse(&file.to_string_lossy(), &std::fs::read_to_string(file)?)?;
+    Ok(Factory::builtin().read(document, [])?.backend.open().await?)
 }
 
 fn namespace(storage: &Storage) -> Namespace {
