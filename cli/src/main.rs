@@ -7,6 +7,8 @@ mod exit;
 mod interrupt;
 mod logging;
 mod output;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 mod teller;
 mod transfer;
 mod values;

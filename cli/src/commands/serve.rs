@@ -30,7 +30,13 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result {
     let configuration = read(arguments.file)?;
-    logging::begin(&configuration.log)?;
+    #[cfg(feature = "opentelemetry")]
+    let telemetry = crate::telemetry::Telemetry::begin()?;
+    #[cfg(feature = "opentelemetry")]
+    let spans = telemetry.as_ref().map(crate::telemetry::Telemetry::spans);
+    #[cfg(not(feature = "opentelemetry"))]
+    let spans = None;
+    logging::begin(&configuration.log, spans)?;
     for warning in configuration.warnings() {
         tracing::warn!("{warning}");
     }
@@ -45,6 +51,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result {
     }
     service.run(stop).await;
     tracing::info!("ended");
+    #[cfg(feature = "opentelemetry")]
+    if let Some(telemetry) = telemetry {
+        telemetry.end().await;
+    }
     Ok(())
 }
 

@@ -14,3 +14,4 @@ mod pusher;
 mod server;
 mod skopeo;
 mod soak;
+mod telemetry;
