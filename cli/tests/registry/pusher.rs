@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 /// A body is sent in pieces of so many bytes.
 const PIECE_BYTES: usize = 32 * 1024;
-/// Longer than any answer takes, even on a machine that has much to do.
-pub(crate) const LONGEST_REQUEST: Duration = Duration::from_secs(120);
+/// Longer than any answer takes, even on a machine whose disk stands still for minutes.
+pub(crate) const LONGEST_REQUEST: Duration = Duration::from_secs(600);
 /// A registry that fails so often for one blob is broken.
 const MOST_FAILURES: usize = 100;
 
