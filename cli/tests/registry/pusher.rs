@@ -1,7 +1,7 @@
 //! A client that pushes in chunks and does not give up, as real ones do not: where a request fails it asks how far the upload has
 //! come, and goes on there or begins again. What was acknowledged it remembers, and complains where the registry does not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blobstore::{Digest, media_type};
 use fastrand::Rng;
@@ -85,8 +85,9 @@ impl std::ops::AddAssign for Counts {
 pub(crate) enum Trouble {
     /// Servers are killed.
     Servers,
-    /// So many of a hundred requests the client itself cuts off, at some moment; the registry has no reason to fail.
-    Cuts(u8),
+    /// So many of a hundred requests the client itself cuts off, at some moment; the registry has no reason to fail. Uploads that
+    /// are older than that are purged.
+    Cuts { percent: u8, uploads_live: Duration },
 }
 
 pub(crate) struct Pusher {
@@ -99,6 +100,8 @@ pub(crate) struct Pusher {
     pub(crate) counts: Counts,
     /// Failures of the blob at hand.
     failures: usize,
+    /// When its upload began.
+    began: Instant,
 }
 
 /// What became of an attempt to push a blob.
@@ -111,7 +114,17 @@ enum Attempt {
 impl Pusher {
     pub(crate) fn new(client: Client, address: &str, repository: String, random: Rng, trouble: Trouble) -> Self {
         let (address, counts) = (address.to_owned(), Counts::default());
-        Self { client, address, repository, random, progress: Progress::new(), trouble, counts, failures: 0 }
+        Self {
+            client,
+            address,
+            repository,
+            random,
+            progress: Progress::new(),
+            trouble,
+            counts,
+            failures: 0,
+            began: Instant::now(),
+        }
     }
 
     /// The same, telling what it sends.
@@ -162,7 +175,7 @@ impl Pusher {
     /// The answer, if it is one of these; none where the request failed in a way that may pass.
     async fn send(&mut self, request: RequestBuilder, wanted: &[StatusCode]) -> Option<Response> {
         self.counts.requests += 1;
-        let is_cut = matches!(self.trouble, Trouble::Cuts(percent) if self.random.u8(0..100) < percent);
+        let is_cut = matches!(self.trouble, Trouble::Cuts { percent, .. } if self.random.u8(0..100) < percent);
         let moment = if is_cut { Duration::from_micros(self.random.u64(0..30_000)) } else { LONGEST_REQUEST };
         let response = match tokio::time::timeout(moment, request.send()).await {
             Ok(Ok(response)) if wanted.contains(&response.status()) => return Some(response),
@@ -188,13 +201,23 @@ impl Pusher {
         let passes = match self.trouble {
             Trouble::Servers => status.is_server_error() || status == StatusCode::CONFLICT,
             // The request that was cut off may still be going on.
-            Trouble::Cuts(_) => status == StatusCode::CONFLICT && self.failures > 1,
+            Trouble::Cuts { .. } => {
+                (status == StatusCode::CONFLICT && self.failures > 1)
+                    || (status == StatusCode::NOT_FOUND && self.may_be_purged())
+            }
         };
         assert!(passes, "{status}: {text}");
         tokio::time::sleep(Duration::from_secs(delay.unwrap_or_default())).await;
     }
 
+    /// Whether the upload at hand has taken longer than uploads are kept, told in whole seconds.
+    fn may_be_purged(&self) -> bool {
+        let age = self.began.elapsed() + Duration::from_secs(2);
+        matches!(self.trouble, Trouble::Cuts { uploads_live, .. } if age >= uploads_live)
+    }
+
     async fn upload(&mut self, content: &[u8], digest: Digest) -> Attempt {
+        self.began = Instant::now();
         let request = self.client.post(self.url("blobs/uploads/"));
         let Some(response) = self.send(request, &[StatusCode::ACCEPTED]).await else { return Attempt::Again };
         let (mut upload, mut acknowledged) = (location(&response), 0);
@@ -216,7 +239,7 @@ impl Pusher {
                 None => match self.status(&upload).await {
                     Some((at, kept)) => {
                         // An end that was broken off may have taken the bytes along; then all are asked for again.
-                        let is_right = kept >= acknowledged || (last && kept == 0);
+                        let is_right = kept >= acknowledged || (kept == 0 && (last || self.may_be_purged()));
                         assert!(is_right && kept <= content.len(), "{kept} bytes of {acknowledged}");
                         self.counts.resumed += 1;
                         (upload, acknowledged) = (at, kept);
@@ -224,7 +247,8 @@ impl Pusher {
                     // The answer may be all that was lost.
                     None if last && self.exists(digest).await => return Attempt::Pushed,
                     None => {
-                        assert!(last || acknowledged == 0, "{acknowledged} bytes were acknowledged and are gone");
+                        let is_right = last || acknowledged == 0 || self.may_be_purged();
+                        assert!(is_right, "{acknowledged} bytes were acknowledged and are gone");
                         return Attempt::Again;
                     }
                 },

@@ -99,6 +99,7 @@ async fn a5_16_a_referrer_goes_and_a_subject_leaves_its_referrers() {
 async fn a7_6_lists_that_clients_keep_under_a_tag_are_taken_over() {
     for algorithm in Algorithm::ALL {
         let client = Client::new();
+        let (other, other_text) = client.push_image("a", "other", "").await;
         let subject_digest = Digest::with(algorithm, b"subject");
         let text = image(&subject(&subject_digest, ""));
         let referrer = Digest::of(text.as_bytes());
@@ -108,7 +109,6 @@ async fn a7_6_lists_that_clients_keep_under_a_tag_are_taken_over() {
         client.storage.delete(&context, &noted.path(), Default::default()).await.unwrap();
         assert!(referrers(&client, &subject_digest, "").await.is_empty());
         // A list may name more than what refers to the subject.
-        let (other, other_text) = client.push_image("a", "other", "").await;
         let list = index(&[(referrer, text.len()), (other, other_text.len())], "");
         let (name, hex) = (algorithm.as_str(), subject_digest.hex());
         client.put_manifest("a", &format!("{name}-{}", &hex[..64]), &list).await.expect(201);

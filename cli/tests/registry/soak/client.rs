@@ -20,6 +20,13 @@ const MOST_IMAGES: usize = 10;
 /// Storages tell the age of things in whole seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
 
+/// How long the server leaves alone what nobody may need.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lifetimes {
+    pub(super) garbage: Duration,
+    pub(super) uploads: Duration,
+}
+
 /// How often what was done.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -55,18 +62,23 @@ fn repository(number: usize) -> String {
 }
 
 impl Worker {
-    /// `grace` is how long garbage is left alone.
-    pub(super) fn new(address: &str, number: usize, mut random: Rng, grace: Duration) -> Self {
+    pub(super) fn new(address: &str, number: usize, mut random: Rng, lifetimes: Lifetimes) -> Self {
         // A connection that the server closes because nothing came must not be taken for the next request.
         let client = Client::builder().pool_idle_timeout(Duration::from_secs(5)).build().unwrap();
-        let pusher = Pusher::new(client.clone(), address, repository(number), random.fork(), Trouble::Cuts(CUTS));
+        let pusher = Pusher::new(
+            client.clone(),
+            address,
+            repository(number),
+            random.fork(),
+            Trouble::Cuts { percent: CUTS, uploads_live: lifetimes.uploads },
+        );
         Self {
             client,
             address: address.to_owned(),
             number,
             random,
             pusher,
-            grace,
+            grace: lifetimes.garbage,
             images: Vec::new(),
             tags: BTreeMap::new(),
             tally: Tally::default(),

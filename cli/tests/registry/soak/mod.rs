@@ -16,17 +16,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::client::{Tally, Worker};
+use self::client::{Lifetimes, Tally, Worker};
 use self::process::{Process, Sample, median_of_quarter};
 use crate::backends::{on_directory, verify};
 use crate::chance::chance;
 use crate::server::Server;
 
 const CLIENTS: usize = 6;
-/// How long garbage is left alone.
-const GRACE: Duration = Duration::from_secs(6);
-/// How long uploads are: longer than any client that does not leave its own takes for one.
-const UPLOADS_LIVE: Duration = Duration::from_secs(20);
+/// Uploads live longer than a client takes for one, if it does not leave it, and short enough that some are purged.
+const LIFETIMES: Lifetimes = Lifetimes { garbage: Duration::from_secs(6), uploads: Duration::from_secs(20) };
 
 fn seconds() -> u64 {
     std::env::var("SOAK_SECONDS").map_or(20, |seconds| seconds.parse().unwrap())
@@ -37,8 +35,8 @@ fn configuration(storage: &str) -> String {
         "{storage}  cache: {{blobdescriptor: inmemory}}\n  maintenance:\n    uploadpurging: {{age: {}s, interval: 3s}}\n    \
          garbagecollection: {{enabled: true, interval: 2s, grace: {}s}}\n\
          http: {{secret: known}}\nlog: {{accesslog: {{disabled: true}}}}\n",
-        UPLOADS_LIVE.as_secs(),
-        GRACE.as_secs(),
+        LIFETIMES.uploads.as_secs(),
+        LIFETIMES.garbage.as_secs(),
     )
 }
 
@@ -68,7 +66,7 @@ async fn soak(name: &str, storage: &str, storage_port: Option<u16>) {
     let until = Instant::now() + Duration::from_secs(seconds());
     let mut workers = JoinSet::new();
     for number in 0..CLIENTS {
-        workers.spawn(Worker::new(&server.address, number, random.fork(), GRACE).run(until));
+        workers.spawn(Worker::new(&server.address, number, random.fork(), LIFETIMES).run(until));
     }
     let tallies = workers.join_all().await;
     drop(watching);
