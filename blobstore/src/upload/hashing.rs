@@ -1,6 +1,10 @@
 //! The hash of an upload, made while its bytes are on their way.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::digest::{Algorithm, Hasher};
@@ -9,15 +13,18 @@ use crate::digest::{Algorithm, Hasher};
 /// some ten.
 const BATCH: usize = 256 * 1024;
 
-/// The most bytes that wait for that thread.
+/// The most bytes that wait for that thread; as many may be at it.
 const MOST_WAITING: usize = 2 * 1024 * 1024;
 
 /// Hashers of one content. The writing of a chunk does not wait until it is hashed.
+///
+/// A thread that has begun goes on as long as there is something to hash, and so for all of an upload that comes faster than that. With
+/// one for each batch it would be woken for each, mostly where the writer of the file runs, and the two would take turns on one
+/// processor while another idles.
 #[derive(Debug)]
 pub(super) struct Hashing {
     hashers: Hashers,
-    waiting: Vec<Bytes>,
-    waiting_bytes: usize,
+    waiting: Arc<Waiting>,
     /// Bytes taken so far.
     taken: u64,
 }
@@ -26,8 +33,46 @@ pub(super) struct Hashing {
 enum Hashers {
     Here(Vec<Hasher>),
     Away(JoinHandle<Vec<Hasher>>),
-    /// The thread ended before its work, as it does with the runtime.
+    /// The thread ended before its work, as it does with the runtime. Nothing waits any more.
     Lost,
+}
+
+/// What waits to be hashed.
+#[derive(Debug, Default)]
+struct Waiting {
+    chunks: Mutex<Chunks>,
+    /// Told when chunks were taken from it.
+    is_taken: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Chunks {
+    list: Vec<Bytes>,
+    bytes: usize,
+    /// Whether a thread will take what is added.
+    is_worked_at: bool,
+}
+
+impl Waiting {
+    /// What to hash next; none where the thread is to end.
+    fn next(&self) -> Option<Vec<Bytes>> {
+        let mut chunks = self.chunks.lock();
+        if chunks.list.is_empty() {
+            chunks.is_worked_at = false;
+            return None;
+        }
+        chunks.bytes = 0;
+        let list = std::mem::take(&mut chunks.list);
+        drop(chunks);
+        self.is_taken.notify_one();
+        Some(list)
+    }
+
+    /// How many bytes wait for a thread that is there.
+    fn behind_a_thread(&self) -> usize {
+        let chunks = self.chunks.lock();
+        if chunks.is_worked_at { chunks.bytes } else { 0 }
+    }
 }
 
 impl Hashing {
@@ -38,7 +83,7 @@ impl Hashing {
 
     /// Hashers that go on behind `taken` bytes.
     pub(super) fn resumed(hashers: Vec<Hasher>, taken: u64) -> Self {
-        Self { hashers: Hashers::Here(hashers), waiting: Vec::new(), waiting_bytes: 0, taken }
+        Self { hashers: Hashers::Here(hashers), waiting: Arc::default(), taken }
     }
 
     /// How many bytes were taken.
@@ -49,38 +94,53 @@ impl Hashing {
     /// Takes the next bytes.
     pub(super) async fn take(&mut self, chunk: Bytes) {
         self.taken += chunk.len() as u64;
-        self.waiting_bytes += chunk.len();
-        self.waiting.push(chunk);
-        let is_back = matches!(&self.hashers, Hashers::Away(thread) if thread.is_finished());
-        if self.waiting_bytes >= BATCH && (is_back || self.waiting_bytes >= MOST_WAITING) {
-            self.fetch().await;
+        if matches!(self.hashers, Hashers::Lost) {
+            return;
         }
-        if self.waiting_bytes >= BATCH {
+        let wants_thread = {
+            let mut chunks = self.waiting.chunks.lock();
+            chunks.bytes += chunk.len();
+            chunks.list.push(chunk);
+            !chunks.is_worked_at && chunks.bytes >= BATCH
+        };
+        if wants_thread {
+            self.fetch().await;
             self.send();
+        }
+        while let Hashers::Away(thread) = &mut self.hashers
+            && self.waiting.behind_a_thread() > MOST_WAITING
+        {
+            tokio::select! {
+                () = self.waiting.is_taken.notified() => {}
+                // It does not end while there is something to hash, unless it is lost.
+                ended = thread => self.hashers = ended.map_or(Hashers::Lost, Hashers::Here),
+            }
         }
     }
 
     /// The hashers, once all that was taken is hashed; none where they are lost.
     pub(super) async fn finish(&mut self) -> Option<&[Hasher]> {
         self.fetch().await;
-        if self.waiting_bytes >= BATCH {
+        if self.waiting.chunks.lock().bytes >= BATCH {
             self.send();
             self.fetch().await;
         }
         let Hashers::Here(hashers) = &mut self.hashers else { return None };
-        update(hashers, &std::mem::take(&mut self.waiting));
-        self.waiting_bytes = 0;
+        let rest = std::mem::take(&mut *self.waiting.chunks.lock());
+        update(hashers, &rest.list);
         Some(hashers)
     }
 
-    /// Hashes what waits on another thread, unless that is busy.
+    /// Lets a thread hash what waits, unless there is one.
     fn send(&mut self) {
         match std::mem::replace(&mut self.hashers, Hashers::Lost) {
             Hashers::Here(mut hashers) => {
-                let chunks = std::mem::take(&mut self.waiting);
-                self.waiting_bytes = 0;
+                let waiting = self.waiting.clone();
+                waiting.chunks.lock().is_worked_at = true;
                 self.hashers = Hashers::Away(spawn_blocking(move || {
-                    update(&mut hashers, &chunks);
+                    while let Some(chunks) = waiting.next() {
+                        update(&mut hashers, &chunks);
+                    }
                     hashers
                 }));
             }
