@@ -78,7 +78,7 @@ pub use profile::{Budget, Profile};
 #[cfg(feature = "cli")]
 pub use program::{execute, main};
 pub use registry::{check, checks};
-pub use report::{CheckResult, Outcome, Report, Status, TargetReport};
+pub use report::{CheckResult, Outcome, Report, Status, TargetReport, without_repetitions};
 pub use runner::{Progress, run};
 #[doc(hidden)]
 pub use suite::__run_test;

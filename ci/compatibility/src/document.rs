@@ -2,14 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
-use conformance::{CheckResult, Failure, Report, Status, TargetReport, clauses};
+use conformance::{CheckResult, Failure, Report, Status, TargetReport, clauses, without_repetitions};
 
 /// The lines of evidence that are printed; whoever repeats the check sees all of them.
 const LINES: usize = 30;
 /// The bytes of a line, for an error can hold the whole of a response.
 const LINE: usize = 400;
-/// How often a character may be repeated, as the longest names do with theirs.
-const REPEATED: usize = 8;
 
 const METHOD: &str = "\
 `opendal` and `object_store` are behind bridges in [ci/compatibility](../ci/compatibility/src/bridge), which declare what the \
@@ -219,21 +217,6 @@ fn cell(target: &TargetReport, group: &str) -> String {
     }
 }
 
-/// The text with `cccccccc…` for a longer row of the same letter.
-fn without_repetitions(text: &str) -> String {
-    let (mut short, mut last, mut count) = (String::new(), None, 0);
-    for character in text.chars() {
-        count = if last == Some(character) { count + 1 } else { 1 };
-        last = Some(character);
-        if count <= REPEATED || !character.is_alphanumeric() {
-            short.push(character);
-        } else if count == REPEATED + 1 {
-            short.push('…');
-        }
-    }
-    short
-}
-
 /// The text without the names of temporary directories, which nobody meets again: `DIRECTORY/NAME/` becomes `…/`.
 fn without_directories(text: &str, directory: &str) -> String {
     let directory = format!("{}/", directory.trim_end_matches('/'));
@@ -257,12 +240,6 @@ mod tests {
             kind_of("s3: delete /c: the service answered 500")
         );
         assert_ne!(kind_of("s3: delete /a: the service answered 500"), kind_of("s3: delete /a: there is no such file"));
-    }
-
-    #[test]
-    fn the_longest_names_are_not_printed() {
-        assert_eq!(without_repetitions(&format!("put of /{}", "c".repeat(255))), "put of /cccccccc…");
-        assert_eq!(without_repetitions("  1. put 10000000 bytes"), "  1. put 10000000 bytes");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::markup::{Escaped, prose};
+use super::markup::{Escaped, prose, without_repetitions};
 use super::{CheckResult, Report, Status, TargetReport};
 use crate::check::Failure;
 use crate::clause::Clause;
@@ -115,8 +115,8 @@ fn article(target: &TargetReport, result: &CheckResult, failure: &Failure, repea
          <dt>Repeat</dt><dd><pre>{}</pre></dd></dl></article>\n",
         Escaped(&target.name),
         Escaped(result.check),
-        Escaped(&failure.expected),
-        Escaped(&failure.found),
+        Escaped(without_repetitions(&failure.expected)),
+        Escaped(without_repetitions(&failure.found)),
         Escaped(repeat),
     )
 }

@@ -36,9 +36,33 @@ pub(super) fn prose(text: &str) -> String {
     parts.collect()
 }
 
+/// How often a character may be repeated, as the longest names do with theirs.
+const REPEATED: usize = 8;
+
+/// The text with `cccccccc…` for a longer row of the same letter.
+pub fn without_repetitions(text: &str) -> String {
+    let (mut short, mut last, mut count) = (String::new(), None, 0);
+    for character in text.chars() {
+        count = if last == Some(character) { count + 1 } else { 1 };
+        last = Some(character);
+        if count <= REPEATED || !character.is_alphanumeric() {
+            short.push(character);
+        } else if count == REPEATED + 1 {
+            short.push('…');
+        }
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_names_are_not_printed() {
+        assert_eq!(without_repetitions(&format!("put of /{}", "c".repeat(255))), "put of /cccccccc…");
+        assert_eq!(without_repetitions("  1. put 10000000 bytes"), "  1. put 10000000 bytes");
+    }
 
     #[test]
     fn what_is_between_backticks_is_code() {

@@ -7,14 +7,14 @@ mod markup;
 mod mutants;
 mod table;
 
-pub(crate) use table::Failures;
-
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
+pub(crate) use table::Failures;
 
+pub use self::markup::without_repetitions;
 use crate::check::{Check, Failure};
 use crate::clause::{Clause, Level, clauses};
 use crate::deviations::{Deviation, Deviations, Shows};
