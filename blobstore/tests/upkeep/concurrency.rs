@@ -12,6 +12,7 @@ use blobstore::{Digest, Error, Namespace, Repository, Result, Tag, UploadOptions
 use bytes::Bytes;
 use driver_api::{Context, Storage};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::fixture::{Store, described, name, namespace, pull, tag};
 
@@ -29,6 +30,9 @@ type Acknowledged = Mutex<BTreeMap<(&'static str, Digest), Tag>>;
 struct Drill {
     acknowledged: Acknowledged,
     is_over: AtomicBool,
+    /// Told when a push has ended, and at the end. Who waits for one by asking again and again takes the processors from an engine
+    /// on the same machine, and from whoever brings its answers.
+    steps: watch::Sender<()>,
     pushed: AtomicU64,
     refused: AtomicU64,
     pulled: AtomicU64,
@@ -108,14 +112,19 @@ impl Drill {
                 }
                 Err(error) => panic!("{error}: {error:?}"),
             }
+            self.steps.send_replace(());
         }
     }
 
     async fn pulls(&self, context: &Context, mut random: fastrand::Rng, namespaces: &[Namespace; 2]) {
+        let mut steps = self.steps.subscribe();
         while !self.is_over.load(Ordering::Relaxed) {
             // Memory answers at once, so that nothing else lets the others come.
             tokio::task::yield_now().await;
-            let Some((key @ (text, digest), own)) = self.any_acknowledged(&mut random) else { continue };
+            let Some((key @ (text, digest), own)) = self.any_acknowledged(&mut random) else {
+                steps.changed().await.unwrap();
+                continue;
+            };
             let repository = namespaces[random.usize(..2)].repository(name(text));
             let resolved = repository.tags().get(context, &own).await;
             let pulled = pull(context, &repository, &digest).await;
@@ -128,9 +137,11 @@ impl Drill {
     }
 
     async fn deletes(&self, context: &Context, mut random: fastrand::Rng, namespaces: &[Namespace; 2]) {
+        let mut steps = self.steps.subscribe();
         while !self.is_over.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
             if self.acknowledged.lock().len() < 10 {
+                steps.changed().await.unwrap();
                 continue;
             }
             let Some((key @ (text, digest), _)) = self.any_acknowledged(&mut random) else { continue };
@@ -144,9 +155,13 @@ impl Drill {
     }
 
     async fn tags(&self, context: &Context, mut random: fastrand::Rng, namespaces: &[Namespace; 2]) {
+        let mut steps = self.steps.subscribe();
         while !self.is_over.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
-            let Some(((text, digest), _)) = self.any_acknowledged(&mut random) else { continue };
+            let Some(((text, digest), _)) = self.any_acknowledged(&mut random) else {
+                steps.changed().await.unwrap();
+                continue;
+            };
             let manifests = namespaces[random.usize(..2)].repository(name(text)).manifests();
             match manifests.tag(context, &digest, &[tag("moving")]).await {
                 Ok(()) => {}
@@ -158,6 +173,7 @@ impl Drill {
     }
 
     async fn collections(&self, context: &Context, options: &CollectOptions, namespace: &Namespace) {
+        let mut steps = self.steps.subscribe();
         while !self.is_over.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
             let mut listener = |event: Event<'_>| assert!(!matches!(event, Event::Problem { .. }), "{event:?}");
@@ -167,7 +183,7 @@ impl Drill {
             // Some pushes meet no collection, and leave no note.
             let quiet = self.pushed.load(Ordering::Relaxed) + LAYERS_LAST;
             while self.pushed.load(Ordering::Relaxed) < quiet && !self.is_over.load(Ordering::Relaxed) {
-                tokio::task::yield_now().await;
+                steps.changed().await.unwrap();
             }
         }
     }
@@ -202,6 +218,7 @@ async fn drill(storage: &Storage, options: CollectOptions, number: usize) {
         ended.unwrap();
     }
     drill.is_over.store(true, Ordering::Relaxed);
+    drill.steps.send_replace(());
     while let Some(ended) = others.join_next().await {
         ended.unwrap();
     }
