@@ -7,6 +7,7 @@ mod exit;
 mod interrupt;
 mod logging;
 mod output;
+mod progress;
 #[cfg(feature = "opentelemetry")]
 mod telemetry;
 mod teller;

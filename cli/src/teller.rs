@@ -7,7 +7,7 @@ use blobstore::upkeep::Event;
 
 use crate::exit::{Failure, Result};
 use crate::output::{standard_output, unwritable, write_json_line};
-use crate::transfer::{self, Share};
+use crate::progress::{self, Share};
 
 /// Prints what upkeep does, a line for each thing, and on a terminal how far it has come.
 pub(crate) struct Teller {
@@ -22,7 +22,7 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn new(dry_run: bool, json: bool) -> Self {
-        Self { progress: transfer::share(), copied: (0, 0), dry_run, json, unprinted: None }
+        Self { progress: progress::share(), copied: (0, 0), dry_run, json, unprinted: None }
     }
 
     pub(crate) fn tell(&mut self, event: &Event<'_>) {

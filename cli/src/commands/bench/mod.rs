@@ -21,7 +21,7 @@ use crate::commands::bench::measure::{Measurement, measure};
 use crate::commands::bench::operations::{OPERATIONS, Workload};
 use crate::exit::{Failure, Result};
 use crate::output::{standard_output, unwritable};
-use crate::{interrupt, transfer, values};
+use crate::{interrupt, progress, values};
 
 /// Measure throughput and latency of every operation
 ///
@@ -95,7 +95,7 @@ async fn bench(context: &Context, storage: &Storage, arguments: &Arguments) -> R
 
 async fn measure_all(context: &Context, storage: &Storage, arguments: &Arguments) -> Result<Vec<Measurement>> {
     let mut measurements = Vec::new();
-    let progress = transfer::spinner();
+    let progress = progress::spinner();
     for jobs in &arguments.jobs {
         let workload = Arc::new(Workload::new(context, storage, *jobs, arguments.small, arguments.large)?);
         for operation in OPERATIONS.iter().filter(|operation| operation.is_possible(storage)) {
