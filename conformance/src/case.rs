@@ -79,7 +79,13 @@ impl Case {
     /// The numbers of the rounds that a check repeats itself in: at most `most`, at least one, and none that begins after the
     /// time slice of the budget.
     pub fn rounds(&self, most: u32) -> impl Iterator<Item = u32> {
-        (0..most).take_while(|round| *round == 0 || self.begun.elapsed() < self.budget.slice)
+        self.rounds_at_least(1, most)
+    }
+
+    /// The same for a check that a few rounds would tell nothing: the first `least` are made however long they take. A slow
+    /// machine then makes a run longer, and never blind.
+    pub(crate) fn rounds_at_least(&self, least: u32, most: u32) -> impl Iterator<Item = u32> {
+        (0..most).take_while(move |round| *round < least || self.begun.elapsed() < self.budget.slice)
     }
 
     /// The number from which all that this case draws is derived.

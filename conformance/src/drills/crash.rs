@@ -28,6 +28,8 @@ const MOST_STEPS: u32 = 40;
 const FIRST_GUESS: Duration = Duration::from_millis(2);
 /// How long what was under way has to come to its end.
 const SETTLING: Duration = Duration::from_secs(5);
+/// How many kills there are at least. One of the first two finds a driver that acknowledges 20 ms early (20 runs).
+const KILLS: u32 = 10;
 /// How many steps of a directory are told with a failure.
 const TOLD_STEPS: usize = 12;
 /// How far the numbers of the writes of two processes are apart.
@@ -49,7 +51,7 @@ async fn survive(case: &Case, workload: Workload) -> Verdict {
     let mut random = case.random();
     let mut survivors = DIRECTORIES.map(|directory| Survivor::new(path(directory)));
     let mut pace = FIRST_GUESS;
-    for kill in case.rounds(case.budget().kills) {
+    for kill in case.rounds_at_least(KILLS, case.budget().kills) {
         let directories = survivors.iter().map(|survivor| (survivor.directory.to_string(), survivor.world)).collect();
         let first_write = 1 + u64::from(kill) * WRITES;
         let mut process = site.start()?;

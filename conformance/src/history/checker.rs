@@ -11,6 +11,8 @@ use crate::payload::Content;
 
 /// How many pairs of operations done and state a search visits before it gives up.
 const MOST_VISITED: usize = 200_000;
+/// The same while a history is made smaller, which takes a search for each event: one that would take longer keeps its event.
+const MOST_VISITED_SHRINKING: usize = 4_000;
 /// How many operations a history has at most: a search keeps them in the bits of a word.
 pub(super) const MOST_EVENTS: usize = 64;
 
@@ -51,12 +53,16 @@ struct Step {
 /// Decides on a history that began with nothing at either path. Paths that no move connects are decided one by one: a history
 /// is linearizable if and only if each of its objects' is.
 pub(super) fn decide(history: &[Event]) -> Decision {
+    decide_within(MOST_VISITED, history)
+}
+
+fn decide_within(most_visited: usize, history: &[Event]) -> Decision {
     if history.iter().any(|event| matches!(event.operation, Operation::Move { .. })) {
-        return decide_together(history);
+        return decide_together(most_visited, history);
     }
     let decisions = Place::ALL.map(|place| {
         let of_place = |event: &&Event| event.operation.places().any(|other| other == place);
-        decide_together(&history.iter().filter(of_place).copied().collect::<Vec<_>>())
+        decide_together(most_visited, &history.iter().filter(of_place).copied().collect::<Vec<_>>())
     });
     let worst = |decision: Decision| decisions.contains(&decision);
     match () {
@@ -66,7 +72,7 @@ pub(super) fn decide(history: &[Event]) -> Decision {
     }
 }
 
-fn decide_together(history: &[Event]) -> Decision {
+fn decide_together(most_visited: usize, history: &[Event]) -> Decision {
     if history.len() > MOST_EVENTS {
         return Decision::Undecided;
     }
@@ -84,7 +90,7 @@ fn decide_together(history: &[Event]) -> Decision {
         if !visited.insert((done, state)) {
             continue;
         }
-        if visited.len() > MOST_VISITED {
+        if visited.len() > most_visited {
             return Decision::Undecided;
         }
         // Nothing that began after an operation answered can come before it.
@@ -216,7 +222,7 @@ pub(super) fn smallest(history: &[Event]) -> Vec<Event> {
             dropped.push(Event { outcome: Outcome::Unknown, begun: 0, ..*event });
         }
         let demands: Vec<_> = rest.iter().chain(&dropped).copied().collect();
-        if decide(&demands) == Decision::Refuted {
+        if decide_within(MOST_VISITED_SHRINKING, &demands) == Decision::Refuted {
             (shown, dropped_changes) = (rest, dropped);
         }
     }

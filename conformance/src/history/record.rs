@@ -1,6 +1,7 @@
 //! Makes a history: tasks that run a few drawn operations each on the same two paths, side by side, and note when each
 //! operation began and what it answered.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,8 +18,11 @@ use super::event::{By, Event, Operation, Outcome, Place, When};
 use crate::check::{Failure, Stop, Verdict, describe};
 use crate::payload::{Content, explain};
 
-const TASKS: std::ops::RangeInclusive<usize> = 2..=4;
-const OPERATIONS: std::ops::RangeInclusive<usize> = 2..=5;
+const TASKS: RangeInclusive<usize> = 2..=4;
+const OPERATIONS: RangeInclusive<usize> = 2..=5;
+/// Of a task that a process plays by itself: one that begins late meets the others still, and to be caught with what it
+/// remembers, it has to read, and to read again what they have changed.
+const OPERATIONS_ALONE: RangeInclusive<usize> = 6..=10;
 /// Contents begin with a whole cell, so that what is read tells its write; the largest take more than one chunk.
 const SIZES: [u64; 4] = [16, 64, 5000, 70_000];
 
@@ -38,7 +42,7 @@ pub(super) async fn record(storage: &Storage, paths: [StoragePath; 2], seed: u64
         let (random, actor) = (random.fork(), Actor::new(task, shared.clone()));
         running.spawn(async move {
             actor.shared.start.wait().await;
-            actor.play(random).await
+            actor.play(random, OPERATIONS).await
         });
     }
     let mut history = Vec::new();
@@ -63,7 +67,7 @@ pub(crate) async fn play_alone(
 ) -> Verdict<Vec<Event>> {
     let (storage, versions, start) = (storage.clone(), Mutex::default(), Barrier::new(1));
     let shared = Arc::new(Shared { storage, paths, clock, versions, start });
-    Actor::new(task, shared).play(fastrand::Rng::with_seed(seed)).await
+    Actor::new(task, shared).play(fastrand::Rng::with_seed(seed), OPERATIONS_ALONE).await
 }
 
 /// What the times of a history are told by.
@@ -145,8 +149,8 @@ impl Actor {
     }
 
     /// Makes a few drawn operations one after the other.
-    async fn play(mut self, mut random: fastrand::Rng) -> Verdict<Vec<Event>> {
-        for number in 0..random.usize(OPERATIONS) {
+    async fn play(mut self, mut random: fastrand::Rng, operations: RangeInclusive<usize>) -> Verdict<Vec<Event>> {
+        for number in 0..random.usize(operations) {
             self.act(&mut random, number as u64).await?;
         }
         Ok(self.events)
