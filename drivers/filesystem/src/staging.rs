@@ -132,6 +132,17 @@ impl<S: SystemCalls> Drop for Partial<S> {
     }
 }
 
+/// Who a staging directory belongs to.
+enum Owner<S: SystemCalls> {
+    /// A driver value that lives.
+    Lives,
+    /// One that is gone: its lock, which is now ours.
+    Gone(S::File),
+    /// There is no lock. The driver just begins, or is gone; the lock's name may have been lost in a power cut. Whoever makes the
+    /// lock decides it.
+    Unknown,
+}
+
 impl<S: SystemCalls> Store<S> {
     /// The staging directory of this driver value, which begins at its first write.
     pub(crate) fn staging(&self) -> Result<Arc<Staging<S>>> {
@@ -162,7 +173,7 @@ impl<S: SystemCalls> Store<S> {
         let live = self.make_directories(&root, LIVE).trying_to("make the staging area")?;
         let (instance, directory, lock) = self.begin_instance(&live)?;
         if self.system.status_at(&directory, Path::new(LOCK_IN_CAPITALS)).is_ok() {
-            self.remove_instance(&live, &instance);
+            let _ = self.remove_instance(&live, &instance);
             return Err(Error::new(
                 ErrorKind::Misconfigured,
                 "the root directory is on a file system that does not tell upper from lower case; choose another, because \
@@ -193,19 +204,16 @@ impl<S: SystemCalls> Store<S> {
 
     /// Locks a new staging directory; none where a sweep of another driver was quicker and took it for a dead one's.
     fn lock_instance(&self, live: &S::Directory, instance: &str) -> io::Result<Option<(S::Directory, S::File)>> {
+        let Some(lock) = self.claim(live, instance)? else { return Ok(None) };
         let lock_it = || {
             let directory = self.open_directory(live, instance)?;
-            let lock = self.system.create_file(Place::new(&directory, LOCK))?;
-            if !self.system.lock(&lock)? {
-                return Ok(None);
-            }
             let named = self.system.status_at(live, &Path::new(instance).join(LOCK))?;
             let still_named = named.id == self.system.file_status(&lock)?.id;
-            Ok(still_named.then_some((directory, lock)))
+            Ok(still_named.then_some(directory))
         };
         match lock_it() {
             Err(error) if is(&error, &[Errno::NOENT]) => Ok(None),
-            answer => answer,
+            answer => Ok(answer?.map(|directory| (directory, lock))),
         }
     }
 
@@ -213,41 +221,49 @@ impl<S: SystemCalls> Store<S> {
     fn sweep_dead_instances(&self, live: &S::Directory, own: &str) -> io::Result<u64> {
         let mut swept = Ok(0);
         for name in self.names_in(live)?.iter().filter_map(|name| name.to_str()).filter(|name| *name != own) {
-            match self.lock_dead(live, name) {
-                Ok(Some(_lock)) => {
-                    self.remove_instance(live, name);
-                    swept = swept.map(|count| count + 1);
-                }
-                Ok(None) => {}
+            let lock = self.owner(live, name).and_then(|owner| match owner {
+                Owner::Lives => Ok(None),
+                Owner::Gone(lock) => Ok(Some(lock)),
+                Owner::Unknown => self.claim(live, name),
+            });
+            match lock.and_then(|lock| lock.map(|_held| self.remove_instance(live, name)).transpose()) {
+                Ok(removed) => swept = swept.map(|count| count + u64::from(removed.is_some())),
                 Err(error) => swept = Err(error),
             }
         }
         swept
     }
 
-    /// The lock of a driver that is gone, or proof that there is none to take; none where the driver lives.
-    fn lock_dead(&self, live: &S::Directory, instance: &str) -> io::Result<Option<Option<S::File>>> {
+    /// Makes the lock that a staging directory is without, and takes it; none where somebody else did, or removed the directory.
+    fn claim(&self, live: &S::Directory, instance: &str) -> io::Result<Option<S::File>> {
+        let claimed = || {
+            let directory = self.open_directory(live, instance)?;
+            let lock = self.system.create_file(Place::new(&directory, LOCK))?;
+            Ok(self.system.lock(&lock)?.then_some(lock))
+        };
+        match claimed() {
+            Err(error) if is(&error, &[Errno::NOENT, Errno::EXIST]) => Ok(None),
+            answer => answer,
+        }
+    }
+
+    fn owner(&self, live: &S::Directory, instance: &str) -> io::Result<Owner<S>> {
         match self.system.open_file(live, &Path::new(instance).join(LOCK), Access::Write) {
-            Ok(lock) => Ok(self.system.lock(&lock)?.then_some(Some(lock))),
-            // A driver makes its lock before anything else; one that has not done so yet finds its directory gone, and
-            // makes another.
-            Err(error) if is_absent(&error) => Ok(Some(None)),
+            Ok(lock) => Ok(if self.system.lock(&lock)? { Owner::Gone(lock) } else { Owner::Lives }),
+            Err(error) if is_absent(&error) => Ok(Owner::Unknown),
             Err(error) => Err(error),
         }
     }
 
     /// Removes a staging directory, its lock last: until then no other sweep takes it for one that just begins. What can't
     /// be removed stays for the next sweep.
-    fn remove_instance(&self, live: &S::Directory, instance: &str) {
-        if let Ok(directory) = self.open_directory(live, instance) {
-            for name in self.names_in(&directory).unwrap_or_default() {
-                if name != LOCK {
-                    let _ = self.system.remove_file(Place::new(&directory, &name));
-                }
-            }
-            let _ = self.system.remove_file(Place::new(&directory, LOCK));
+    fn remove_instance(&self, live: &S::Directory, instance: &str) -> io::Result<()> {
+        let directory = self.open_directory(live, instance)?;
+        for name in self.names_in(&directory)?.iter().filter(|name| *name != LOCK) {
+            self.system.remove_file(Place::new(&directory, name))?;
         }
-        let _ = self.system.remove_directory(Place::new(live, instance));
+        self.system.remove_file(Place::new(&directory, LOCK))?;
+        self.system.remove_directory(Place::new(live, instance))
     }
 
     /// Removes what drivers that are gone left in the staging area; how many there were.
@@ -266,7 +282,7 @@ impl<S: SystemCalls> Store<S> {
             if own.as_deref() != Some(name)
                 && let Some(directory) = present(self.open_directory(&live, name))?
                 && self.names_in(&directory)?.iter().any(|staged| staged != LOCK)
-                && self.lock_dead(&live, name)?.is_some()
+                && !matches!(self.owner(&live, name)?, Owner::Lives)
             {
                 dead += 1;
             }
@@ -281,7 +297,7 @@ impl<S: SystemCalls> Store<S> {
             return Ok(false);
         }
         match self.open_directory(root, LIVE) {
-            Ok(live) => Ok(self.lock_dead(&live, instance)?.is_some()),
+            Ok(live) => Ok(!matches!(self.owner(&live, instance)?, Owner::Lives)),
             Err(error) if is_absent(&error) => Ok(true),
             Err(error) => Err(error),
         }

@@ -221,6 +221,24 @@ async fn a_copy_that_nobody_publishes_is_swept() {
     assert!(store.root.join(format!("mount/~copy-{own}.f")).exists(), "its driver lives");
 }
 
+/// A sweep looked for the lock of a driver that had just made its staging directory, and came back when it was at work.
+#[tokio::test]
+async fn a_driver_that_just_begins_is_not_swept_by_another() {
+    let unlocked = Arc::new(AtomicUsize::new(0));
+    let looks = Arc::clone(&unlocked);
+    let store = Store::over(Refusing::new(move |call, name| {
+        let looks_for_lock = call == Call::OpenFile && name.as_encoded_bytes().ends_with(b"/lock");
+        (looks_for_lock && looks.fetch_add(1, Ordering::Relaxed) == 0).then_some(Errno::NOENT.raw_os_error())
+    }));
+    let other = store.another();
+    let mut writer = other.writer(&store.context, &path("/begun"), WriteOptions::default()).await.unwrap();
+    writer.write(&store.context, "bytes".into()).await.unwrap();
+    store.put("/swept", "").await.unwrap();
+    assert_eq!(unlocked.load(Ordering::Relaxed), 1, "the sweep met one other driver");
+    writer.commit(&store.context, CommitOptions::default()).await.unwrap();
+    assert_eq!(store.get("/begun").await.unwrap(), "bytes");
+}
+
 async fn one_of_sixteen_wins(store: Store<Refusing>) {
     let store = Arc::new(store);
     for round in 0..20 {

@@ -33,11 +33,6 @@ impl Store {
     pub(crate) fn new() -> Self {
         Self::over(Posix::default())
     }
-
-    /// Another driver value on the same root, as another process would have it.
-    pub(crate) fn another(&self) -> FilesystemDriver {
-        FilesystemDriver::new(FilesystemOptions::new(&self.root)).unwrap()
-    }
 }
 
 impl<S: SystemCalls> Store<S> {
@@ -52,6 +47,11 @@ impl<S: SystemCalls> Store<S> {
         options.durability = durability;
         let driver = FilesystemDriver::with_system_calls(options, system_calls).unwrap();
         Self { driver, root, context: Context::background(), _directory: directory }
+    }
+
+    /// Another driver value on the same root, as another process would have it.
+    pub(crate) fn another(&self) -> FilesystemDriver {
+        FilesystemDriver::new(FilesystemOptions::new(&self.root)).unwrap()
     }
 
     pub(crate) async fn put(&self, at: &str, content: &'static str) -> Result<FileInfo> {
