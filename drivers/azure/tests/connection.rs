@@ -13,6 +13,7 @@ use azure_storage::shared_access_signature::SasToken;
 use driver_api::{CommitOptions, Context, ErrorKind, GetOptions, PutOptions, Storage, UrlOptions, WriteOptions};
 use driver_azure::{AzureDriver, AzureOptions, Credentials, Secret};
 
+use object_store::log::Log;
 use object_store::outputs::{shown, told};
 use object_store::path;
 use support::Azurite;
@@ -130,8 +131,12 @@ async fn a_check_notices_a_wrong_clock_and_a_hierarchical_namespace() {
 
 #[tokio::test]
 async fn nothing_shows_a_secret() {
+    let log = Log::default();
+    // Of this thread, on which the whole test runs.
+    let _logging = tracing::subscriber::set_default(log.clone());
     let azurite = Azurite::get();
     let token = sas(azurite).await;
+    log.take();
     let signature = token.split("sig=").nth(1).unwrap().to_owned();
     let proxy = Proxy::start(&azurite.endpoint).await;
     for (credentials, secret) in [
@@ -162,7 +167,9 @@ async fn nothing_shows_a_secret() {
             outputs.extend(driver.check_connection(&context()).await.err().as_ref().map(told));
             outputs.extend(shown(&Storage::new(driver.clone())).await);
         }
-        for output in outputs {
+        let logged = log.take();
+        assert!(logged.contains("path="), "nothing was logged");
+        for output in outputs.into_iter().chain([logged]) {
             assert!(!output.contains(&secret), "{output}");
             assert!(!output.contains("SharedKey ") && !output.contains("sig="), "{output}");
         }

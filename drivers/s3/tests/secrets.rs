@@ -4,57 +4,18 @@
 mod fixture;
 mod object_store;
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use driver_api::{Storage, UrlOptions};
 use driver_s3::{Credentials, S3Driver, S3Options, Secret, Timeouts};
 use s3_server::{ACCESS_KEY, Fault, Injection, SECRET_KEY, ServerOptions};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use crate::fixture::{BUCKET, Fixture, content, path};
+use crate::object_store::log::Log;
 use crate::object_store::outputs::{shown, told};
 
 const WRONG_KEY: &str = "wrong-but-nobodys-business";
 const TOKEN: &str = "token-of-a-session-that-nobody-may-see";
-
-/// Writes down whatever is logged, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl tracing::field::Visit for Log {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        *self.0.lock().unwrap() += &format!("{field}={value:?} ");
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // The server in this process logs what it is asked.
-        !metadata.target().starts_with("s3s")
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut self.clone());
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut self.clone());
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
 
 #[tokio::test]
 async fn nothing_shows_a_secret() {
@@ -103,7 +64,7 @@ async fn nothing_shows_a_secret() {
     // What signs is in the URL; what it signs with is not.
     let url = fixture.storage.url_for(&fixture.context, &path("/a"), UrlOptions::default()).await.unwrap().unwrap();
     outputs.push(url.to_string());
-    let logged = std::mem::take(&mut *log.0.lock().unwrap());
+    let logged = log.take();
     assert!(logged.contains("path="), "nothing was logged");
     for output in outputs.iter().chain([&logged]) {
         for secret in [SECRET_KEY, WRONG_KEY, TOKEN] {

@@ -5,6 +5,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod drill;
+pub(crate) mod log;
 pub(crate) mod outputs;
 pub(crate) mod processes;
 pub(crate) mod reads;
