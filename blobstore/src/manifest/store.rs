@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use driver_api::{Context, ErrorKind, StoragePath};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::{Kind, MAX_MANIFEST_BYTES, Manifest, schema1};
 use crate::blob::BlobProvider;
@@ -305,10 +305,15 @@ impl Manifests {
         Ok(())
     }
 
-    /// The manifests that refer to `subject`, as an index lists them.
-    pub async fn referrers(&self, context: &Context, subject: &Digest) -> Result<Vec<Reference>> {
-        let names = self.referrer_names(context, subject).await?;
-        self.referring(context, subject, names).await
+    /// The manifests that refer to `subject`, as an index lists them, behind `last` in the order of digests. They are read as they
+    /// are asked for, some ahead.
+    pub async fn referrers(
+        &self,
+        context: &Context,
+        subject: &Digest,
+        last: Option<&Digest>,
+    ) -> Result<impl Stream<Item = Result<Reference>> + Send + use<>> {
+        Ok(self.referring(context, subject, self.referrer_names(context, subject, last).await?))
     }
 
     /// The first `count` of the manifests that refer to `subject`, behind `last` in the order of digests. Only these are read; one that
@@ -320,20 +325,20 @@ impl Manifests {
         last: Option<&Digest>,
         count: usize,
     ) -> Result<ReferrerPage> {
-        let mut names = self.referrer_names(context, subject).await?;
-        names.retain(|name| last.is_none_or(|last| name > last));
+        let mut names = self.referrer_names(context, subject, last).await?;
         let has_more = names.len() > count;
         names.truncate(count);
         let behind = names.last().copied().filter(|_| has_more);
-        Ok(ReferrerPage { references: self.referring(context, subject, names).await?, behind })
+        Ok(ReferrerPage { references: self.referring(context, subject, names).try_collect().await?, behind })
     }
 
     /// What may refer to `subject`, in the order of digests: what is noted, and what a client has noted itself, under a tag, at a
-    /// registry that did not.
-    async fn referrer_names(&self, context: &Context, subject: &Digest) -> Result<Vec<Digest>> {
+    /// registry that did not. Those behind `last`.
+    async fn referrer_names(&self, context: &Context, subject: &Digest, last: Option<&Digest>) -> Result<Vec<Digest>> {
         let noted = self.revisions.referrers_of(context, subject);
         let (noted, tagged) = futures_util::future::try_join(noted, self.tagged_referrers(context, subject)).await?;
-        let names: BTreeSet<_> = noted.into_iter().chain(tagged).collect();
+        let names: BTreeSet<_> =
+            noted.into_iter().chain(tagged).filter(|name| last.is_none_or(|last| name > last)).collect();
         Ok(names.into_iter().collect())
     }
 
@@ -359,9 +364,16 @@ impl Manifests {
         }
     }
 
-    async fn referring(&self, context: &Context, subject: &Digest, names: Vec<Digest>) -> Result<Vec<Reference>> {
-        let read = stream::iter(names).map(|name| {
-            let (manifests, context, subject) = (self.clone(), context.clone(), *subject);
+    /// What an index says of those of `names` that refer to `subject`.
+    fn referring(
+        &self,
+        context: &Context,
+        subject: &Digest,
+        names: Vec<Digest>,
+    ) -> impl Stream<Item = Result<Reference>> + Send + use<> {
+        let (manifests, context, subject) = (self.clone(), context.clone(), *subject);
+        let read = stream::iter(names).map(move |name| {
+            let (manifests, context) = (manifests.clone(), context.clone());
             async move {
                 match manifests.get(&context, &name).await {
                     Ok(manifest) => {
@@ -374,8 +386,7 @@ impl Manifests {
                 }
             }
         });
-        let read: Vec<_> = read.buffered(AT_ONCE).try_collect().await?;
-        Ok(read.into_iter().flatten().collect())
+        read.buffered(AT_ONCE).try_filter_map(|reference| std::future::ready(Ok(reference)))
     }
 
     /// Where it is noted that a manifest refers to another.

@@ -189,4 +189,18 @@ mod tests {
         let digests: Vec<_> = hashing.finish().await.unwrap().iter().map(Hasher::digest).collect();
         assert_eq!(digests, Algorithm::ALL.map(|algorithm| Digest::with(algorithm, &content)));
     }
+
+    #[tokio::test]
+    async fn a_thread_that_is_lost_is_told_and_holds_nobody_up() {
+        let mut hashing = Hashing::new(None);
+        let thread = tokio::spawn(std::future::pending());
+        thread.abort();
+        hashing.hashers = Hashers::Away(thread);
+        hashing.waiting.chunks.lock().is_worked_at = true;
+        for _ in 0..3 {
+            hashing.take(vec![0; MOST_WAITING].into()).await;
+        }
+        assert!(hashing.finish().await.is_none());
+        assert_eq!(hashing.taken(), 3 * MOST_WAITING as u64);
+    }
 }

@@ -138,7 +138,10 @@ pub(crate) fn manifests(data: &[u8]) {
                 let manifest = manifests.get(&stores.context, &pushed.descriptor.digest).await.unwrap();
                 assert_eq!(manifest.content(), &content);
                 if let Some(subject) = pushed.subject {
-                    assert_eq!(manifests.referrers(&stores.context, &subject).await.unwrap().len(), 1);
+                    assert_eq!(
+                        manifests.referrers_page(&stores.context, &subject, None, 100).await.unwrap().references.len(),
+                        1
+                    );
                 }
             }
             Err(Error::ManifestInvalid(_) | Error::ReferencesUnknown(_)) => {}

@@ -152,6 +152,6 @@ async fn manifests_and_tags_cost_what_they_name() {
     store.expect("list tags", [(List, 1)]);
     tags.delete(context, &tag("2")).await.unwrap();
     store.expect("untag", [(Delete, 2)]);
-    manifests.referrers(context, &digest).await.unwrap();
+    manifests.referrers_page(context, &digest, None, 100).await.unwrap();
     store.expect("no referrers", [(List, 1), (Get, 1)]);
 }

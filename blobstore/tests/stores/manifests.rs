@@ -3,8 +3,9 @@
 use blobstore::blob::{BlobDeleter, BlobIngester, BlobStatter};
 use blobstore::{Algorithm, Digest, Error, Place, media_type};
 use bytes::Bytes;
+use driver_api::layers::{Fault, Faults};
 
-use crate::fixture::{Store, described, image, name, push, tag};
+use crate::fixture::{Store, described, image, name, namespace, push, tag};
 
 #[tokio::test]
 async fn a_manifest_comes_back_byte_by_byte() {
@@ -93,7 +94,10 @@ async fn an_index_names_manifests_and_referrers_name_a_subject() {
         .await;
         // A subject need not exist.
         for subject in [index, Digest::with(Algorithm::Sha512, b"elsewhere")] {
-            assert_eq!(repository.manifests().referrers(context, &subject).await.unwrap(), []);
+            assert_eq!(
+                repository.manifests().referrers_page(context, &subject, None, 100).await.unwrap().references,
+                []
+            );
             let referrer = format!(
                 r#"{{"schemaVersion": 2, "artifactType": "sbom", "annotations": {{"a": "b"}}, "manifests": [],
                      "subject": {}}}"#,
@@ -101,14 +105,64 @@ async fn an_index_names_manifests_and_referrers_name_a_subject() {
             );
             let pushed = repository.manifests().put(context, None, referrer.into(), None, &[]).await.unwrap();
             assert_eq!(pushed.subject, Some(subject));
-            let referrers = repository.manifests().referrers(context, &subject).await.unwrap();
+            let referrers =
+                repository.manifests().referrers_page(context, &subject, None, 100).await.unwrap().references;
             let [about] = referrers.as_slice() else { panic!("{referrers:?}") };
             assert_eq!(about.digest, pushed.descriptor.digest);
             assert_eq!((about.artifact_type.as_deref(), about.annotations["a"].as_str()), (Some("sbom"), "b"));
             repository.manifests().delete(context, &pushed.descriptor.digest).await.unwrap();
-            assert_eq!(repository.manifests().referrers(context, &subject).await.unwrap(), []);
+            assert_eq!(
+                repository.manifests().referrers_page(context, &subject, None, 100).await.unwrap().references,
+                []
+            );
         }
     }
+}
+
+fn referring_to(subject: &Digest, number: usize) -> Bytes {
+    let subject = described(media_type::OCI_INDEX, subject, 1);
+    format!(r#"{{"schemaVersion": 2, "annotations": {{"n": "{number}"}}, "manifests": [], "subject": {subject}}}"#)
+        .into()
+}
+
+#[tokio::test]
+async fn a_damaged_list_of_a_client_hides_no_referrer() {
+    for store in Store::on_each_driver() {
+        let (context, repository) = (&store.context, store.repository("a"));
+        let (manifests, subject) = (repository.manifests(), Digest::of(b"subject"));
+        let noted = push(context, &manifests, referring_to(&subject, 0), &[]).await;
+        let list = Bytes::from_static(br#"{"schemaVersion": 2, "manifests": []}"#);
+        let list = push(context, &manifests, list, &[&subject.to_string().replace(':', "-")]).await;
+        for content in ["no manifest", ""] {
+            let at = Place::Blob(list).path();
+            store.storage.put(context, &at, content, Default::default()).await.unwrap();
+            let found = manifests.referrers_page(context, &subject, None, 100).await.unwrap().references;
+            assert_eq!(found.iter().map(|reference| reference.digest).collect::<Vec<_>>(), [noted]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_referrers_reads_some_of_them() {
+    let store = Store::in_memory();
+    let (context, subject) = (&store.context, Digest::of(b"subject"));
+    for number in 0..100 {
+        push(context, &store.repository("a").manifests(), referring_to(&subject, number), &[]).await;
+    }
+    let calls = Faults::new(|_| Fault::None);
+    let manifests = namespace(&store.storage.layered(calls.clone())).repository(name("a")).manifests();
+    let (mut seen, mut last) = (Vec::new(), None);
+    loop {
+        let before = calls.calls();
+        let page = manifests.referrers_page(context, &subject, last.as_ref(), 10).await.unwrap();
+        assert!(calls.calls() - before < 70, "{} calls", calls.calls() - before);
+        seen.extend(page.references.iter().map(|reference| reference.digest));
+        last = page.behind;
+        if last.is_none() {
+            break;
+        }
+    }
+    assert!(seen.len() == 100 && seen.is_sorted(), "{seen:?}");
 }
 
 #[tokio::test]

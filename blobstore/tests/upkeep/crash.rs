@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use blobstore::blob::{BlobDeleter, BlobIngester};
-use blobstore::upkeep::{CollectOptions, Event, PurgeOptions, collect, purge_uploads};
+use blobstore::upkeep::{CollectOptions, Event, PurgeOptions, VerifyOptions, collect, purge_uploads, verify};
 use blobstore::{Algorithm, Begun, Digest, Error, Namespace, Place, Result, UploadOptions};
 use bytes::Bytes;
 use driver_api::layers::{Fault, Faults};
@@ -32,6 +32,7 @@ pub(crate) enum Operation {
     Cancel,
     Purge,
     Collect,
+    Repair,
 }
 
 const LAYER: &[u8] = b"a layer that comes";
@@ -67,6 +68,12 @@ async fn new_image(store: &Store) -> Bytes {
     image(&store.context, &store.repository("a"), &["one", "three"]).await
 }
 
+/// A manifest about one that is not there.
+fn referrer() -> Bytes {
+    let subject = crate::fixture::described("m", &Digest::of(b"subject"), 1);
+    format!(r#"{{"schemaVersion": 2, "manifests": [], "subject": {subject}}}"#).into()
+}
+
 impl Operation {
     /// What must be there before.
     async fn prepare(self, store: &Store) {
@@ -91,6 +98,12 @@ impl Operation {
                     upload.write(context, content(100)).await.unwrap();
                     upload.close(context).await.unwrap();
                 }
+            }
+            Self::Repair => {
+                let repository = store.repository("a");
+                let digest = push(context, &repository.manifests(), referrer(), &["refers"]).await;
+                let note = Place::Referrer { repository: name("a"), subject: Digest::of(b"subject"), referrer: digest };
+                store.storage.delete(context, &note.path(), Default::default()).await.unwrap();
             }
             _ => {}
         }
@@ -133,11 +146,7 @@ impl Operation {
                 let tags = [tag("new"), tag("latest")];
                 repository.manifests().put(context, None, manifest.clone(), None, &tags).await?;
             }
-            Self::PutReferrer => {
-                let subject = crate::fixture::described("m", &Digest::of(b"subject"), 1);
-                let referrer = format!(r#"{{"schemaVersion": 2, "manifests": [], "subject": {subject}}}"#);
-                repository.manifests().put(context, None, referrer.into(), None, &[]).await?;
-            }
+            Self::PutReferrer => drop(repository.manifests().put(context, None, referrer(), None, &[]).await?),
             Self::Tag => {
                 let digest = other.tags().get(context, &tag("x")).await?;
                 other.manifests().tag(context, &digest, &[tag("y"), tag("z")]).await?;
@@ -157,6 +166,16 @@ impl Operation {
                 blobs.resume(context, id, UploadOptions::default()).await?.cancel(context).await?;
             }
             Self::Purge | Self::Collect => drop(clear_up(namespace, context).await?),
+            Self::Repair => {
+                let mut options = VerifyOptions::default();
+                options.repair = true;
+                let mut problems = 0;
+                let mut listener = |event: Event<'_>| problems += u64::from(matches!(event, Event::Problem { .. }));
+                verify(namespace, context, &options, &mut listener).await?;
+                if problems > 0 {
+                    return Err(driver_api::Error::new(ErrorKind::Unavailable, "not all could be verified").into());
+                }
+            }
         }
         Ok(())
     }
@@ -312,4 +331,5 @@ drills! {
     a_cancel_that_is_stopped => Cancel;
     a_purge_that_is_stopped => Purge;
     a_collection_that_is_stopped => Collect;
+    a_repair_that_is_stopped => Repair;
 }

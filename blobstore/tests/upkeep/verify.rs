@@ -58,14 +58,14 @@ async fn what_was_not_noted_is_noted_again() {
         let referrer = push(context, &manifests, text.into(), &[]).await;
         let note = Place::Referrer { repository: name("a"), subject, referrer };
         store.storage.delete(context, &note.path(), Default::default()).await.unwrap();
-        assert_eq!(manifests.referrers(context, &subject).await.unwrap(), []);
+        assert_eq!(manifests.referrers_page(context, &subject, None, 100).await.unwrap().references, []);
         let mut options = VerifyOptions::default();
         for (repair, unnoted) in [(false, 1), (true, 1), (false, 0)] {
             options.repair = repair;
             let (all, wrong, _) = verified(&store, &options).await;
             assert_eq!((all.unnoted, wrong.len()), (unnoted, 0));
         }
-        assert_eq!(manifests.referrers(context, &subject).await.unwrap().len(), 1);
+        assert_eq!(manifests.referrers_page(context, &subject, None, 100).await.unwrap().references.len(), 1);
     }
 }
 

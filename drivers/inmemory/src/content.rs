@@ -232,6 +232,28 @@ mod tests {
         assert_eq!(content.bytes(SMALL as u64..2 * SMALL as u64).as_ptr(), second.as_ptr());
     }
 
+    /// The numbers are what a file takes: a handle for each piece.
+    #[test]
+    fn chunks_are_gathered_below_4_kib_until_they_are_64() {
+        let mut staged = staged();
+        staged.append(Bytes::from(vec![1; 4095])).unwrap();
+        assert_eq!((staged.pieces.len(), format!("{staged:?}").contains("size: 4095")), (0, true));
+        (4095..65_535).for_each(|_| staged.append(Bytes::from_static(b"1")).unwrap());
+        assert_eq!(staged.pieces.len(), 0);
+        staged.append(Bytes::from_static(b"1")).unwrap();
+        assert_eq!(staged.pieces.len(), 1);
+        staged.append(Bytes::from(vec![1; 4096])).unwrap();
+        assert_eq!(staged.pieces.len(), 2);
+    }
+
+    #[test]
+    fn less_than_two_pieces_take_no_list() {
+        let mut staged = staged();
+        assert!(matches!(staged.publish(), Content::One(none) if none.is_empty()));
+        staged.append("one".into()).unwrap();
+        assert!(matches!(staged.publish(), Content::One(one) if one == "one"));
+    }
+
     #[test]
     fn small_chunks_make_few_pieces() {
         let mut staged = staged();

@@ -32,6 +32,16 @@ async fn get(storage: &Storage, text: &str) -> Bytes {
 }
 
 #[tokio::test]
+async fn a_driver_shows_its_name_and_what_it_holds() {
+    let (driver, storage) = limited(10);
+    for (text, shown) in [("/a", "files: 1, held_bytes: 2"), ("/b", "files: 2, held_bytes: 4")] {
+        put(&storage, text, bytes(2)).await.unwrap();
+        assert!(format!("{driver:?}").contains(shown), "{driver:?}");
+    }
+    assert_eq!(driver.name(), "inmemory");
+}
+
+#[tokio::test]
 async fn a_put_that_is_too_large_leaves_the_old_file() {
     let (driver, storage) = limited(10);
     put(&storage, "/a", bytes(6)).await.unwrap();

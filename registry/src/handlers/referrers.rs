@@ -1,6 +1,9 @@
 //! The manifests that refer to another.
 
-use blobstore::{Digest, RepositoryName, media_type};
+use std::pin::pin;
+
+use blobstore::{Digest, Reference, RepositoryName, media_type};
+use futures_util::TryStreamExt;
 use http::header::{HeaderName, HeaderValue, LINK};
 use serde::Serialize;
 
@@ -31,20 +34,22 @@ impl Registry {
         let last = last.map_err(|error| ApiError::new(Code::DigestInvalid, error))?;
         let wanted = call.query.first("artifactType").filter(|wanted| !wanted.is_empty());
         let manifests = self.namespace().repository(name.clone()).manifests();
-        let found = manifests.referrers(&call.context, &subject).await?;
-        let (mut shown, mut bytes, mut end) = (Vec::new(), 0, None);
-        let is_wanted = |kind: Option<&str>| wanted.is_none_or(|wanted| kind == Some(wanted));
-        let matching = found.iter().filter(|reference| is_wanted(reference.artifact_type.as_deref()));
-        let mut rest = matching.skip_while(|reference| last.is_some_and(|last| reference.digest <= last)).peekable();
-        while let Some(reference) = rest.next_if(|_| shown.len() < page.count) {
+        let is_wanted = |reference: &Reference| {
+            std::future::ready(wanted.is_none_or(|wanted| reference.artifact_type.as_deref() == Some(wanted)))
+        };
+        let found = manifests.referrers(&call.context, &subject, last.as_ref()).await?;
+        let mut found = pin!(found.try_filter(is_wanted));
+        let (mut shown, mut bytes, mut last_shown, mut end) = (Vec::new(), 0, None, None);
+        while let Some(reference) = found.try_next().await? {
             // A reference has texts and numbers only.
-            let entry = serde_json::to_value(reference).unwrap_or_default();
+            let entry = serde_json::to_value(&reference).unwrap_or_default();
             bytes += entry.to_string().len();
-            if bytes > PAGE_BYTES && !shown.is_empty() {
+            if shown.len() == page.count || (bytes > PAGE_BYTES && !shown.is_empty()) {
+                end = last_shown;
                 break;
             }
             shown.push(entry);
-            end = rest.peek().map(|_| reference.digest);
+            last_shown = Some(reference.digest);
         }
         let index = Index { schema_version: 2, media_type: media_type::OCI_INDEX, manifests: &shown };
         let text = serde_json::to_vec(&index).unwrap_or_default();
