@@ -126,3 +126,50 @@ fn owned() -> Error {
         "another writer has resumed this write; it is free again once that one was closed, cancelled or dropped",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::budget::Budget;
+
+    fn path(text: &str) -> StoragePath {
+        StoragePath::parse(text).unwrap()
+    }
+
+    fn bytes(size: usize) -> Staged {
+        let mut staged = Staged::new(Arc::new(Budget::new(None)));
+        staged.append(vec![0; size].into()).unwrap();
+        staged
+    }
+
+    #[test]
+    fn only_the_same_session_of_the_same_size_keeps_its_time() {
+        let (mut sessions, at) = (Sessions::default(), path("/a"));
+        let (first, second) = (sessions.begin(), sessions.begin());
+        let long_ago = SystemTime::UNIX_EPOCH;
+        for (id, size, keeps) in [(first, 6, true), (first, 7, false), (second, 6, false)] {
+            sessions.keep(first, &at, bytes(6));
+            sessions.kept.get_mut(&at).unwrap().summary.modified = long_ago;
+            sessions.keep(id, &at, bytes(size));
+            assert_eq!(sessions.kept.get(&at).unwrap().summary.modified == long_ago, keeps, "{id:?} of {size}");
+        }
+    }
+
+    #[test]
+    fn pages_of_sessions_make_the_whole() {
+        let mut sessions = Sessions::default();
+        for text in ["/a", "/a-b", "/a/1", "/a/2/3", "/a0", "/b"] {
+            let id = sessions.begin();
+            sessions.keep(id, &path(text), bytes(1));
+        }
+        let (mut found, mut last) = (Vec::new(), None::<StoragePath>);
+        while let [session] = &sessions.page(&path("/a"), last.as_ref(), 1)[..] {
+            found.push(session.path.to_string());
+            assert!(found.len() <= 3, "{found:?}");
+            last = Some(session.path.clone());
+        }
+        assert_eq!(found, ["/a", "/a/1", "/a/2/3"]);
+    }
+}

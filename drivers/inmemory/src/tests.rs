@@ -39,6 +39,8 @@ async fn a_driver_shows_its_name_and_what_it_holds() {
         assert!(format!("{driver:?}").contains(shown), "{driver:?}");
     }
     assert_eq!(driver.name(), "inmemory");
+    let writer = driver.writer(&CONTEXT, &path("/c"), WriteOptions::default()).await.unwrap();
+    assert!(format!("{writer:?}").contains("/c") && format!("{writer:?}").contains("size: 0"), "{writer:?}");
 }
 
 #[tokio::test]
