@@ -28,7 +28,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) query: Query,
     pub(crate) base: Base,
-    pub(crate) peer: Peer,
+    /// Where it came from, as proxies say, if there are any.
+    pub(crate) client: Option<String>,
     pub(crate) caller: Caller,
 }
 

@@ -16,6 +16,7 @@ mod call;
 pub mod configuration;
 pub mod debug;
 mod error;
+mod forwarded;
 mod handlers;
 pub mod health;
 mod location;

@@ -1,15 +1,14 @@
 //! Where clients find what they are told of: the address that they reached the registry by.
 
-use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, Scheme};
+use http::header::{HOST, HeaderMap, HeaderValue};
+use http::uri::Scheme;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::forwarded::{Forwarded, as_authority};
 
 /// What may not stand in a path as it is. Names, tags, digests and the ids of uploads have nothing of it.
 const NOT_IN_PATHS: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'%');
-
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// How addresses are written.
 #[derive(Debug, Clone, Default)]
@@ -58,48 +57,10 @@ impl Base {
     }
 }
 
-/// What proxies say of the request that reached them.
-#[derive(Debug, Default)]
-struct Forwarded {
-    scheme: Option<Scheme>,
-    host: Option<String>,
-}
-
-impl Forwarded {
-    /// By RFC 7239; where that says nothing, by the older headers.
-    fn read(headers: &HeaderMap) -> Self {
-        let first = |name: &HeaderName| {
-            let text = headers.get(name)?.to_str().ok()?;
-            Some(text.split(',').next()?.trim())
-        };
-        let mut found = Self::default();
-        for pair in first(&FORWARDED).unwrap_or_default().split(';') {
-            let Some((key, value)) = pair.split_once('=') else { continue };
-            let value = value.trim().trim_matches('"');
-            match key.trim().to_ascii_lowercase().as_str() {
-                "proto" => found.scheme = as_scheme(value),
-                "host" => found.host = as_authority(value),
-                _ => {}
-            }
-        }
-        found.scheme = found.scheme.or_else(|| first(&X_FORWARDED_PROTO).and_then(as_scheme));
-        found.host = found.host.or_else(|| first(&X_FORWARDED_HOST).and_then(as_authority));
-        found
-    }
-}
-
-fn as_scheme(text: &str) -> Option<Scheme> {
-    let scheme = Scheme::try_from(text.to_ascii_lowercase().as_str()).ok()?;
-    [Scheme::HTTP, Scheme::HTTPS].into_iter().find(|known| *known == scheme)
-}
-
-fn as_authority(text: &str) -> Option<String> {
-    let authority: Authority = text.parse().ok()?;
-    (!authority.as_str().contains('@')).then(|| authority.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header::HeaderName;
+
     use super::*;
 
     fn address(options: &LocationOptions, headers: &[(&'static str, &str)]) -> String {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use blobstore::{Namespace, UploadId};
 use bytes::Bytes;
 use driver_api::Context;
-use http::header::{HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HOST, HeaderName, HeaderValue, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
@@ -17,6 +17,7 @@ use crate::access::{AccessControl, Action, Caller, Grant, Refusal, Resource};
 use crate::body::{Body, BoxError, RequestBody};
 use crate::call::{Call, Peer};
 use crate::error::{ApiError, Code};
+use crate::forwarded::Forwarded;
 use crate::health::Health;
 use crate::location::{Base, LocationOptions};
 use crate::notifications::Notifier;
@@ -154,13 +155,20 @@ impl Registry {
         }
         let id = Uuid::new_v4();
         let span = tracing::info_span!("request", %id, method = %head.method, path = head.uri.path());
-        let log = AccessLog { begun: Instant::now(), method: head.method.clone() };
+        let client = Forwarded::read(&head.headers).client.map(|client| client.to_string());
+        let client = client.or_else(|| peer.address.map(|address| address.to_string()));
+        let log = AccessLog {
+            begun: Instant::now(),
+            method: head.method.clone(),
+            client: client.clone(),
+            user_agent: head.headers.get(USER_AGENT).cloned(),
+        };
         let is_reading = matches!(head.method, Method::GET | Method::HEAD);
         let (registry, body) = (self.clone(), RequestBody::new(body, self.options().patience));
         let (_in_flight, request_bytes) = (InFlight::begin(), body.declared());
         let answer = {
             let span = span.clone();
-            async move { registry.answer(head, body, id, peer, &span).instrument(span.clone()).await }
+            async move { registry.answer(head, body, id, (client, peer), &span).instrument(span.clone()).await }
         };
         // A connection that ends drops what it waits for; what changes something is not left half done, and keeps what has come.
         let (handler, mut response) = if is_reading {
@@ -184,7 +192,7 @@ impl Registry {
         head: request::Parts,
         mut body: RequestBody,
         id: Uuid,
-        peer: Peer,
+        (client, peer): (Option<String>, Peer),
         span: &tracing::Span,
     ) -> (&'static str, Response<Body>) {
         let is_head = head.method == Method::HEAD;
@@ -225,7 +233,7 @@ impl Registry {
             query: Query::read(head.uri.query()),
             method: head.method,
             headers: head.headers,
-            peer,
+            client,
             caller,
         };
         match self.dispatch(&call, route, &mut body).await {
@@ -361,6 +369,8 @@ impl Drop for InFlight {
 struct AccessLog {
     begun: Instant,
     method: Method,
+    client: Option<String>,
+    user_agent: Option<HeaderValue>,
 }
 
 impl AccessLog {
@@ -368,7 +378,9 @@ impl AccessLog {
         let status = response.status().as_u16();
         let seconds = self.begun.elapsed().as_secs_f64();
         let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or_default();
-        tracing::info!(target: ACCESS_LOG, status, bytes, seconds, "answered");
+        let client = self.client.as_deref();
+        let user_agent = self.user_agent.as_ref().and_then(|name| name.to_str().ok());
+        tracing::info!(target: ACCESS_LOG, status, bytes, seconds, client, user_agent, "answered");
         let labels = [
             ("handler", handler.to_owned()),
             ("method", self.method.as_str().to_ascii_lowercase()),

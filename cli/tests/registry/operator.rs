@@ -27,6 +27,21 @@ async fn without_a_file_it_serves_what_is_below_the_directory() {
     assert!(directory.path().join("registry-data/docker/registry/v2/repositories/a").is_dir());
 }
 
+#[tokio::test]
+async fn the_log_says_who_asked_and_ends_each_line_as_it_is_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_file(directory.path(), None, &[("REGISTRY_LOG_FIELDS_SERVICE", "mine")]);
+    let request = reqwest::Client::new().get(format!("http://{}/v2/", server.address));
+    let request = request.header("x-forwarded-for", "192.0.2.7, 127.0.0.1").header("user-agent", "tester \"1\"");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert_eq!(get(&server.address, "/v2/").await.0, 200);
+    let (_, log) = server.end();
+    assert!(log.lines().all(|line| line.ends_with(" service=\"mine\"")), "{log}");
+    let answered: Vec<_> = log.lines().filter(|line| line.contains("answered")).collect();
+    assert!(answered[0].contains(r#"client="192.0.2.7" user_agent="tester \"1\"""#), "{log}");
+    assert!(answered[1].contains("client=\"127.0.0.1:"), "{log}");
+}
+
 #[test]
 fn mistakes_are_told_all_at_once_and_nothing_is_opened() {
     let directory = tempfile::tempdir().unwrap();

@@ -56,7 +56,7 @@ struct WireTarget<'a> {
 struct WireRequest<'a> {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    addr: Option<String>,
+    addr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<&'a str>,
     method: &'a str,
@@ -107,7 +107,7 @@ pub(super) fn envelope(event: &Event, id: Uuid, at: OffsetDateTime, source: &Sou
             },
             request: WireRequest {
                 id: request.id.to_string(),
-                addr: request.peer.address.map(|address| address.to_string()),
+                addr: request.client.as_deref(),
                 host: request.host.as_deref(),
                 method: &request.method,
                 useragent: request.user_agent.as_deref().unwrap_or_default(),
@@ -126,7 +126,6 @@ mod tests {
     use blobstore::Descriptor;
 
     use super::*;
-    use crate::call::Peer;
     use crate::notifications::Request;
 
     fn event(action: Action, target: Option<Target>) -> Event {
@@ -139,7 +138,7 @@ mod tests {
             references: Vec::new(),
             request: Request {
                 id: Uuid::from_u128(2),
-                peer: Peer::default(),
+                client: None,
                 host: None,
                 method: "DELETE".to_owned(),
                 user_agent: None,
@@ -165,7 +164,7 @@ mod tests {
         event.actor = Some("someone".to_owned());
         event.request = Request {
             id: Uuid::from_u128(2),
-            peer: Peer { address: Some("192.0.2.1:1234".parse().unwrap()), is_tls: false },
+            client: Some("192.0.2.1:1234".to_owned()),
             host: Some("here:5000".to_owned()),
             method: "PUT".to_owned(),
             user_agent: Some("client/1.0 <&>".to_owned()),

@@ -22,8 +22,6 @@ pub use tally::Numbers;
 use blobstore::{Descriptor, Digest, Reference, RepositoryName, Tag};
 use uuid::Uuid;
 
-use crate::call::Peer;
-
 /// Something that was done.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -88,8 +86,8 @@ pub enum Target {
 pub struct Request {
     /// What the request is called in the log.
     pub id: Uuid,
-    /// Who sent it.
-    pub peer: Peer,
+    /// Where it came from: an address, of the other end of the connection with its port, or the one that proxies tell.
+    pub client: Option<String>,
     /// The host that it was for.
     pub host: Option<String>,
     /// Its method.
