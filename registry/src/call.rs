@@ -1,12 +1,13 @@
 //! One request, while it is answered.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use driver_api::Context;
 use http::{HeaderMap, Method};
 use uuid::Uuid;
 
 use crate::access::Caller;
+use crate::forwarded::Forwarded;
 use crate::location::Base;
 use crate::page::Query;
 
@@ -19,6 +20,37 @@ pub struct Peer {
     pub is_tls: bool,
 }
 
+/// Where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// A proxy says so.
+    Told(IpAddr),
+    /// The other end of the connection.
+    Connected(SocketAddr),
+}
+
+impl Client {
+    pub(crate) fn of(headers: &HeaderMap, peer: Peer) -> Option<Self> {
+        Forwarded::read(headers).client.map(Self::Told).or(peer.address.map(Self::Connected))
+    }
+
+    pub(crate) fn address(self) -> IpAddr {
+        match self {
+            Self::Told(address) => address,
+            Self::Connected(address) => address.ip(),
+        }
+    }
+}
+
+impl std::fmt::Display for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Told(address) => address.fmt(f),
+            Self::Connected(address) => address.fmt(f),
+        }
+    }
+}
+
 /// A request without its body.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -29,7 +61,7 @@ pub(crate) struct Call {
     pub(crate) query: Query,
     pub(crate) base: Base,
     /// Where it came from, as proxies say, if there are any.
-    pub(crate) client: Option<String>,
+    pub(crate) client: Option<Client>,
     pub(crate) caller: Caller,
 }
 

@@ -1,8 +1,18 @@
 //! Where clients are sent for the content of blobs, instead of getting it from the registry: addresses that the storage signs,
 //! changed by what `middleware.storage` lists.
 
+#[cfg(feature = "cloudfront")]
+mod address_ranges;
+#[cfg(feature = "cloudfront")]
+mod cloudfront;
+
+use std::net::IpAddr;
+
 use driver_api::{Context, Storage, StoragePath, Url, UrlOptions};
 use driver_factory::{Middleware, Rewrite};
+
+#[cfg(feature = "cloudfront")]
+use self::cloudfront::Distribution;
 
 /// How addresses of contents are made, the innermost first.
 #[derive(Debug, Default)]
@@ -12,76 +22,99 @@ pub struct Redirects(Vec<Step>);
 enum Step {
     /// Below an address, whatever came before.
     Below(Url),
+    /// Of a distribution, whatever came before, but for clients that are nearer to the storage.
+    #[cfg(feature = "cloudfront")]
+    Distributed(Distribution),
     /// With other parts.
     Rewritten(Rewrite),
 }
 
 /// A middleware that cannot be used; why, for an operator.
 #[derive(Debug, PartialEq, Eq)]
-pub struct RedirectError(&'static str);
+pub struct RedirectError(String);
 
 impl std::fmt::Display for RedirectError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
+        write!(f, "`middleware.storage`: {}", self.0)
     }
 }
 
 impl std::error::Error for RedirectError {}
 
 impl Redirects {
-    /// Addresses as the middlewares make them.
+    /// Addresses as the middlewares make them. `key_root` is what comes before a path in the keys of the storage's bucket, if it
+    /// has one. It needs a runtime where a middleware does something by itself from time to time.
     ///
     /// Errors: one that cannot be used.
-    pub fn new(middlewares: &[Middleware]) -> Result<Self, RedirectError> {
-        middlewares.iter().map(Step::new).collect::<Result<_, _>>().map(Self)
+    pub fn new(middlewares: &[Middleware], key_root: Option<&str>) -> Result<Self, RedirectError> {
+        middlewares.iter().map(|middleware| Step::new(middleware, key_root)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The address of a file; none where it comes from the registry.
+    /// The address of a file for a client; none where it comes from the registry.
     pub(crate) async fn find(
         &self,
         storage: &Storage,
         context: &Context,
         path: &StoragePath,
         options: UrlOptions,
+        client: Option<IpAddr>,
     ) -> Result<Option<Url>, driver_api::Error> {
-        // What comes before a fixed address does not matter, and is not asked for.
-        let fixed = self.0.iter().rposition(|step| matches!(step, Step::Below(_)));
-        let url = match fixed {
-            Some(_) => None,
+        // What comes before an address of its own does not matter, and is not asked for.
+        let own = self.0.iter().rposition(|step| step.has_own_address(client));
+        let url = match own.and_then(|at| self.0.get(at)) {
+            Some(step) => step.own_address(path).await?,
             None => storage.url_for(context, path, options).await?,
         };
-        let steps = self.0.get(fixed.unwrap_or_default()..).unwrap_or_default();
-        Ok(steps.iter().fold(url, |url, step| step.apply(url, path)))
+        let rest = self.0.get(own.map_or(0, |at| at + 1)..).unwrap_or_default();
+        Ok(rest.iter().fold(url, |url, step| match step {
+            Step::Rewritten(rewrite) => rewritten(rewrite, url?),
+            _ => url,
+        }))
     }
 }
 
 impl Step {
-    fn new(middleware: &Middleware) -> Result<Self, RedirectError> {
+    fn new(middleware: &Middleware, key_root: Option<&str>) -> Result<Self, RedirectError> {
         match middleware {
             Middleware::Redirect(redirect) => match Url::parse(&redirect.baseurl) {
                 Ok(url) if url.has_host() => Ok(Self::Below(url)),
-                _ => Err(RedirectError(
-                    "`middleware.storage`: `baseurl` of `redirect` is an address with a scheme and a host",
-                )),
+                _ => Err(RedirectError("`baseurl` of `redirect` is an address with a scheme and a host".to_owned())),
             },
             Middleware::Rewrite(rewrite) => Ok(Self::Rewritten(rewrite.clone())),
-            Middleware::CloudFront(_) => Err(RedirectError(
-                "`middleware.storage`: `cloudfront` signs with RSA and SHA-1, which this program does not; use `redirect` with a \
-                 distribution that is restricted by other means",
-            )),
+            #[cfg(feature = "cloudfront")]
+            Middleware::CloudFront(options) => Distribution::new(options, key_root).map(Self::Distributed),
+            #[cfg(not(feature = "cloudfront"))]
+            Middleware::CloudFront(_) => {
+                let _ = key_root;
+                Err(RedirectError("this program was built without `cloudfront`".to_owned()))
+            }
         }
     }
 
-    fn apply(&self, url: Option<Url>, path: &StoragePath) -> Option<Url> {
+    #[cfg_attr(not(feature = "cloudfront"), allow(unused_variables, reason = "only a distribution looks at it"))]
+    fn has_own_address(&self, client: Option<IpAddr>) -> bool {
         match self {
-            Self::Below(base) => {
-                let mut below = base.clone();
-                below.path_segments_mut().ok()?.pop_if_empty().extend(path.components());
-                Some(below)
-            }
-            Self::Rewritten(rewrite) => rewritten(rewrite, url?),
+            Self::Below(_) => true,
+            #[cfg(feature = "cloudfront")]
+            Self::Distributed(distribution) => distribution.serves(client),
+            Self::Rewritten(_) => false,
         }
     }
+
+    async fn own_address(&self, path: &StoragePath) -> Result<Option<Url>, driver_api::Error> {
+        match self {
+            Self::Below(base) => Ok(below(base, path.components())),
+            #[cfg(feature = "cloudfront")]
+            Self::Distributed(distribution) => distribution.address(path).await.map(Some),
+            Self::Rewritten(_) => Ok(None),
+        }
+    }
+}
+
+fn below<'a>(base: &Url, segments: impl Iterator<Item = &'a str>) -> Option<Url> {
+    let mut below = base.clone();
+    below.path_segments_mut().ok()?.pop_if_empty().extend(segments);
+    Some(below)
 }
 
 /// The address with other parts; none where it would be none.
@@ -114,12 +147,12 @@ mod tests {
     async fn found(middlewares: &[Middleware]) -> Option<String> {
         let storage = Storage::new(MemoryDriver::default());
         let path = "/docker/a_b".parse().unwrap();
-        let redirects = Redirects::new(middlewares).unwrap();
-        let url = redirects.find(&storage, &Context::background(), &path, UrlOptions::default()).await.unwrap();
+        let redirects = Redirects::new(middlewares, None).unwrap();
+        let url = redirects.find(&storage, &Context::background(), &path, UrlOptions::default(), None).await.unwrap();
         url.map(|url| url.to_string())
     }
 
-    fn below(baseurl: &str) -> Middleware {
+    fn redirect(baseurl: &str) -> Middleware {
         Middleware::Redirect(RedirectMiddleware { baseurl: baseurl.to_owned() })
     }
 
@@ -133,16 +166,17 @@ mod tests {
         assert_eq!(found(&[]).await, None);
         assert_eq!(found(&[rewrite("https", "x", "")]).await, None);
         let expected = |text: &str| Some(text.to_owned());
-        assert_eq!(found(&[below("http://cdn.test/x/")]).await, expected("http://cdn.test/x/docker/a_b"));
-        assert_eq!(found(&[below("http://cdn.test")]).await, expected("http://cdn.test/docker/a_b"));
-        let both = [below("http://cdn.test/x"), rewrite("https", "other.test:8443", "/x")];
+        assert_eq!(found(&[redirect("http://cdn.test/x/")]).await, expected("http://cdn.test/x/docker/a_b"));
+        assert_eq!(found(&[redirect("http://cdn.test")]).await, expected("http://cdn.test/docker/a_b"));
+        let both = [redirect("http://cdn.test/x"), rewrite("https", "other.test:8443", "/x")];
         assert_eq!(found(&both).await, expected("https://other.test:8443/docker/a_b"));
-        let both = [rewrite("https", "other.test", ""), below("http://cdn.test")];
+        let both = [rewrite("https", "other.test", ""), redirect("http://cdn.test")];
         assert_eq!(found(&both).await, expected("http://cdn.test/docker/a_b"));
     }
 
     #[test]
     fn what_cannot_be_used_is_told() {
-        assert!(Redirects::new(&[below("nowhere")]).is_err());
+        let error = Redirects::new(&[redirect("nowhere")], None).unwrap_err().to_string();
+        assert!(error.starts_with("`middleware.storage`: `baseurl` of `redirect` is"), "{error}");
     }
 }

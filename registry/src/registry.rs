@@ -15,9 +15,8 @@ use uuid::Uuid;
 
 use crate::access::{AccessControl, Action, Caller, Grant, Refusal, Resource};
 use crate::body::{Body, BoxError, RequestBody};
-use crate::call::{Call, Peer};
+use crate::call::{Call, Client, Peer};
 use crate::error::{ApiError, Code};
-use crate::forwarded::Forwarded;
 use crate::health::Health;
 use crate::location::{Base, LocationOptions};
 use crate::notifications::Notifier;
@@ -155,12 +154,11 @@ impl Registry {
         }
         let id = Uuid::new_v4();
         let span = tracing::info_span!("request", %id, method = %head.method, path = head.uri.path());
-        let client = Forwarded::read(&head.headers).client.map(|client| client.to_string());
-        let client = client.or_else(|| peer.address.map(|address| address.to_string()));
+        let client = Client::of(&head.headers, peer);
         let log = AccessLog {
             begun: Instant::now(),
             method: head.method.clone(),
-            client: client.clone(),
+            client,
             user_agent: head.headers.get(USER_AGENT).cloned(),
         };
         let is_reading = matches!(head.method, Method::GET | Method::HEAD);
@@ -192,7 +190,7 @@ impl Registry {
         head: request::Parts,
         mut body: RequestBody,
         id: Uuid,
-        (client, peer): (Option<String>, Peer),
+        (client, peer): (Option<Client>, Peer),
         span: &tracing::Span,
     ) -> (&'static str, Response<Body>) {
         let is_head = head.method == Method::HEAD;
@@ -369,7 +367,7 @@ impl Drop for InFlight {
 struct AccessLog {
     begun: Instant,
     method: Method,
-    client: Option<String>,
+    client: Option<Client>,
     user_agent: Option<HeaderValue>,
 }
 
@@ -378,7 +376,7 @@ impl AccessLog {
         let status = response.status().as_u16();
         let seconds = self.begun.elapsed().as_secs_f64();
         let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or_default();
-        let client = self.client.as_deref();
+        let client = self.client.map(tracing::field::display);
         let user_agent = self.user_agent.as_ref().and_then(|name| name.to_str().ok());
         tracing::info!(target: ACCESS_LOG, status, bytes, seconds, client, user_agent, "answered");
         let labels = [

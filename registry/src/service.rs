@@ -114,11 +114,12 @@ impl Service {
         let Configuration { storage, http, redis, access, notifications, health, catalog_page, tags_page, .. } =
             configuration;
         let (driver, settings) = (storage.backend.name(), storage.settings);
-        let redirects = Redirects::new(&settings.middleware).map_err(ServiceError::Redirects)?;
         let access = AccessControl::open(access).await.map_err(ServiceError::Access)?;
         // Before the storage opens, whose metrics begin with it.
         let metrics = metrics(http.debug.as_ref())?;
-        let storage = storage.backend.open().await?;
+        let opened = storage.backend.open_with_hooks().await?;
+        let redirects = Redirects::new(&settings.middleware, opened.key_root()).map_err(ServiceError::Redirects)?;
+        let storage = opened.into_storage();
         let storage = if metrics.is_some() { storage.layered(Metrics) } else { storage };
         let wellbeing = Health::new();
         let watch = wellbeing.watch(&health, Some((driver, storage.clone()))).map_err(ServiceError::Health)?;

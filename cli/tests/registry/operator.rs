@@ -38,8 +38,8 @@ async fn the_log_says_who_asked_and_ends_each_line_as_it_is_told_to() {
     let (_, log) = server.end();
     assert!(log.lines().all(|line| line.ends_with(" service=\"mine\"")), "{log}");
     let answered: Vec<_> = log.lines().filter(|line| line.contains("answered")).collect();
-    assert!(answered[0].contains(r#"client="192.0.2.7" user_agent="tester \"1\"""#), "{log}");
-    assert!(answered[1].contains("client=\"127.0.0.1:"), "{log}");
+    assert!(answered[0].contains(r#"client=192.0.2.7 user_agent="tester \"1\"""#), "{log}");
+    assert!(answered[1].contains("client=127.0.0.1:"), "{log}");
 }
 
 #[test]

@@ -253,9 +253,7 @@ impl Backend {
 
     /// The same, with what the driver can do beside its storage; that passes the layers by.
     pub async fn open_with_hooks(self) -> Result<Opened> {
-        let opened = (self.open)().await?;
-        let wrap = |storage| self.layers.iter().fold(storage, |storage, layer| layer.apply(&storage));
-        Ok(opened.layered(wrap))
+        Ok((self.open)().await?.layered(&self.layers))
     }
 }
 

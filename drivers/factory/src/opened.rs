@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use driver_api::{Context, ListOptions, Result, Storage, StoragePath};
 
+use crate::layers::LayerSettings;
+
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 type Check = Box<dyn Fn(Context) -> Answer<()> + Send + Sync>;
 type Sweep = Box<dyn Fn(Context, Duration) -> Answer<Vec<Leftover>> + Send + Sync>;
@@ -50,12 +52,13 @@ pub struct Opened {
     storage: Storage,
     check: Option<Check>,
     sweep: Option<Sweep>,
+    key_root: Option<String>,
 }
 
 impl Opened {
     /// A storage alone.
     pub fn new(storage: Storage) -> Self {
-        Self { storage, check: None, sweep: None }
+        Self { storage, check: None, sweep: None, key_root: None }
     }
 
     /// The same with a check: whether the backend can be used, in an error that says what to change. It is not repeated, and
@@ -78,6 +81,19 @@ impl Opened {
     {
         self.sweep = Some(Box::new(move |context, age| Box::pin(sweep(context, age))));
         self
+    }
+
+    /// The same with what comes before a path in the keys of its bucket: who else reads the bucket has to know it. Neither begins
+    /// nor ends with `/`.
+    #[must_use]
+    pub fn with_key_root(mut self, root: impl Into<String>) -> Self {
+        self.key_root = Some(root.into());
+        self
+    }
+
+    /// What comes before a path in the keys of the bucket, the prefixes of the layers included; none where there is no bucket.
+    pub fn key_root(&self) -> Option<&str> {
+        self.key_root.as_deref()
     }
 
     /// The storage with its layers.
@@ -107,8 +123,14 @@ impl Opened {
         Some(sweep(context.clone(), age).await)
     }
 
-    pub(crate) fn layered(mut self, wrap: impl FnOnce(Storage) -> Storage) -> Self {
-        self.storage = wrap(self.storage);
+    pub(crate) fn layered(mut self, layers: &[LayerSettings]) -> Self {
+        for layer in layers {
+            self.storage = layer.apply(&self.storage);
+            if let (LayerSettings::Prefix(prefix), Some(root)) = (layer, &mut self.key_root) {
+                let separator = if root.is_empty() { "" } else { "/" };
+                *root = format!("{root}{separator}{}", prefix.0.relative()).trim_end_matches('/').to_owned();
+            }
+        }
         self
     }
 }

@@ -254,6 +254,21 @@ async fn an_opened_service_shows_no_secret() {
     assert!(!format!("{opened:?} {:?}", opened.storage()).contains(SECRET));
 }
 
+#[tokio::test]
+async fn whoever_reads_the_bucket_is_told_where_files_begin() {
+    let s3 = |more: &str| format!("storage: {{s3: {{bucket: b, region: r{more}}}}}");
+    for (text, expected) in [
+        (s3(""), Some("")),
+        (s3(", rootdirectory: /a/b/"), Some("a/b")),
+        (s3(", rootdirectory: a").replace("}}", "}, layers: [prefix: /x/y, retry, prefix: /z]}"), Some("a/x/y/z")),
+        (s3("").replace("}}", "}, layers: [prefix: /x]}"), Some("x")),
+        ("storage: inmemory".to_owned(), None),
+    ] {
+        let opened = read_with(&text, &[]).unwrap().backend.open_with_hooks().await.unwrap();
+        assert_eq!(opened.key_root(), expected, "{text}");
+    }
+}
+
 #[test]
 fn a_service_has_a_layer_that_retries_unless_the_file_says_otherwise() {
     let layers = |more: &str| {

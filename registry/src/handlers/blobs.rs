@@ -11,7 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::{Answer, Done, empty, etag, header, insert_digest};
 use crate::body::Body;
-use crate::call::Call;
+use crate::call::{Call, Client};
 use crate::error::{ApiError, Code};
 use crate::notifications::{Action, Target};
 use crate::range::{Wanted, has_already};
@@ -53,7 +53,8 @@ impl Registry {
         let Some(redirects) = &self.options().redirects else { return Ok(None) };
         let method = if call.is_head() { UrlMethod::Head } else { UrlMethod::Get };
         let (path, options) = (Place::Blob(descriptor.digest).path(), UrlOptions::default().with_method(method));
-        let found = redirects.find(self.namespace().storage(), &call.context, &path, options).await;
+        let client = call.client.map(Client::address);
+        let found = redirects.find(self.namespace().storage(), &call.context, &path, options, client).await;
         found.map_err(|error| blobstore::Error::from(error).into())
     }
 

@@ -64,7 +64,7 @@ impl Registry {
             references: done.references,
             request: Request {
                 id: call.id,
-                client: call.client.clone(),
+                client: call.client.map(|client| client.to_string()),
                 host,
                 method: call.method.to_string(),
                 user_agent: call.header(&http::header::USER_AGENT).map(str::to_owned),

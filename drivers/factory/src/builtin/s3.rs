@@ -263,9 +263,11 @@ fn product_name(text: String) -> String {
 }
 
 async fn open(options: S3Options) -> Result<Opened> {
+    let root = options.root.trim_matches('/').to_owned();
     let driver = S3Driver::new(options)?;
     let (checking, sweeping) = (driver.clone(), driver.clone());
     Ok(Opened::new(Storage::new(driver))
+        .with_key_root(root)
         .with_check(move |context| {
             let driver = checking.clone();
             async move { context.run(driver.check_connection()).await }
