@@ -200,10 +200,13 @@ impl Pusher {
         let text = response.text().await.unwrap_or_default();
         let passes = match self.trouble {
             Trouble::Servers => status.is_server_error() || status == StatusCode::CONFLICT,
-            // The request that was cut off may still be going on.
             Trouble::Cuts { .. } => {
-                (status == StatusCode::CONFLICT && self.failures > 1)
-                    || (status == StatusCode::NOT_FOUND && self.may_be_purged())
+                // The request that was cut off may still be going on, or its bytes have come since the upload was asked for.
+                let is_behind_a_cut =
+                    self.failures > 1 && matches!(status, StatusCode::CONFLICT | StatusCode::RANGE_NOT_SATISFIABLE);
+                // Or its purge is.
+                let is_purged = matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND) && self.may_be_purged();
+                is_behind_a_cut || is_purged
             }
         };
         assert!(passes, "{status}: {text}");

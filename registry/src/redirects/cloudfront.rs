@@ -140,10 +140,13 @@ impl Signer {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use driver_factory::Middleware;
     use driver_inmemory::MemoryDriver;
     use ring::signature::{RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, UnparsedPublicKey};
     use rsa::pkcs1::EncodeRsaPublicKey;
+    use rsa::pkcs8::{EncodePrivateKey, LineEnding};
 
     use super::super::Redirects;
     use super::*;
@@ -153,7 +156,7 @@ mod tests {
     fn options(baseurl: &str, key: &str) -> CloudFront {
         CloudFront {
             baseurl: baseurl.to_owned(),
-            privatekey: format!("{DIRECTORY}/{key}"),
+            privatekey: Path::new(DIRECTORY).join(key).to_string_lossy().into_owned(),
             keypairid: "K2JCJMDEHXQW5F".to_owned(),
             duration: driver_factory::ReadableDuration(Duration::from_secs(60)),
             ipfilteredby: IpFilter::None,
@@ -172,7 +175,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_is_signed_as_cloudfront_checks_it() {
-        for (key, base) in [("key.pem", "https://cdn.test/x/"), ("key-pkcs8.pem", "cdn.test/x")] {
+        let key = private_key(&std::fs::read_to_string(format!("{DIRECTORY}/key.pem")).unwrap()).unwrap();
+        let public = key.to_public_key().to_pkcs1_der().unwrap();
+        let of_pkcs8 = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(of_pkcs8.path(), key.to_pkcs8_pem(LineEnding::LF).unwrap().as_bytes()).unwrap();
+        for (key, base) in [("key.pem", "https://cdn.test/x/"), (of_pkcs8.path().to_str().unwrap(), "cdn.test/x")] {
             let earliest = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 60;
             let mut url = found(&options(base, key), Some("192.0.2.1")).await.unwrap();
             let query: Vec<_> =
@@ -186,8 +193,6 @@ mod tests {
                 r#"{{"Statement":[{{"Resource":"{url}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{ends}}}}}}}]}}"#
             );
             let signature = STANDARD.decode(signature.replace('-', "+").replace('_', "=").replace('~', "/")).unwrap();
-            let key = private_key(&std::fs::read_to_string(format!("{DIRECTORY}/key.pem")).unwrap()).unwrap();
-            let public = key.to_public_key().to_pkcs1_der().unwrap();
             UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, public.as_bytes())
                 .verify(policy.as_bytes(), &signature)
                 .unwrap();

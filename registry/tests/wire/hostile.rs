@@ -51,6 +51,9 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
         Just("forwarded"),
         Just("x-forwarded-host"),
         Just("x-forwarded-proto"),
+        Just("x-forwarded-for"),
+        Just("x-real-ip"),
+        Just("user-agent"),
         Just("host"),
         Just("accept"),
     ];
