@@ -201,11 +201,13 @@ impl Pusher {
         let passes = match self.trouble {
             Trouble::Servers => status.is_server_error() || status == StatusCode::CONFLICT,
             Trouble::Cuts { .. } => {
-                // The request that was cut off may still be going on, or its bytes have come since the upload was asked for.
-                let is_behind_a_cut =
-                    self.failures > 1 && matches!(status, StatusCode::CONFLICT | StatusCode::RANGE_NOT_SATISFIABLE);
-                // Or its purge is.
-                let is_purged = matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND) && self.may_be_purged();
+                // The request that was cut off may still be going on; or its bytes have come, or it has ended the upload, since
+                // that was asked for.
+                let is_behind_a_cut = self.failures > 1
+                    && [StatusCode::CONFLICT, StatusCode::RANGE_NOT_SATISFIABLE, StatusCode::NOT_FOUND]
+                        .contains(&status);
+                // Or its purge is going on, or done.
+                let is_purged = [StatusCode::CONFLICT, StatusCode::NOT_FOUND].contains(&status) && self.may_be_purged();
                 is_behind_a_cut || is_purged
             }
         };

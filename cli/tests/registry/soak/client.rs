@@ -57,6 +57,11 @@ pub(super) struct Worker {
     pub(super) tally: Tally,
 }
 
+async fn listed_tags(response: Response) -> BTreeSet<String> {
+    let listed: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    listed["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
+}
+
 fn repository(number: usize) -> String {
     format!("soak/of-{number}")
 }
@@ -106,6 +111,7 @@ impl Worker {
         while !self.images.is_empty() {
             self.delete().await;
         }
+        self.untag_what_was_cut().await;
         self.tally.pushes = self.pusher.counts;
         self.tally
     }
@@ -291,14 +297,21 @@ impl Worker {
         self.tags.insert(tag, image.digest);
     }
 
+    /// A push that was cut off and goes on may set its tag while its manifest is deleted. Such a tag names nothing.
+    async fn untag_what_was_cut(&mut self) {
+        let response = self.send("list tags", self.request(Method::GET, "tags/list"), false).await.unwrap();
+        // Where nothing is left there is no repository.
+        if response.status() == StatusCode::NOT_FOUND {
+            return;
+        }
+        for tag in listed_tags(response).await.into_iter().filter(|tag| tag.starts_with("cut-")) {
+            self.expect("untag", self.request(Method::DELETE, &format!("manifests/{tag}")), 202).await;
+        }
+    }
+
     async fn list(&mut self) {
         let Some(image) = self.any_image() else { return };
-        let listed: Value = {
-            let response = self.expect("list tags", self.request(Method::GET, "tags/list"), 200).await;
-            serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
-        };
-        let listed: BTreeSet<_> =
-            listed["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect();
+        let listed = listed_tags(self.expect("list tags", self.request(Method::GET, "tags/list"), 200).await).await;
         for tag in self.tags.keys() {
             assert!(listed.contains(tag), "{tag} is not listed");
         }
