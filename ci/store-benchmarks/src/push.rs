@@ -38,7 +38,9 @@ pub(crate) async fn measure(directory: &Path, mebibytes: usize, rounds: usize) -
         let hashed = gibibytes / begun.elapsed().as_secs_f64();
 
         let pieces: Vec<_> = of(round).cloned().collect();
+        settle(directory)?;
         let written = gibibytes / write(directory, &pieces)?.as_secs_f64();
+        settle(directory)?;
         // What two threads reach that share the machine and do nothing else.
         let both = std::thread::scope(|scope| -> Result<_> {
             let begun = Instant::now();
@@ -48,6 +50,7 @@ pub(crate) async fn measure(directory: &Path, mebibytes: usize, rounds: usize) -
             Ok(begun.elapsed())
         })?;
         let both = gibibytes / both.as_secs_f64();
+        settle(directory)?;
 
         let begun = Instant::now();
         let mut options = UploadOptions::default();
@@ -73,6 +76,11 @@ pub(crate) async fn measure(directory: &Path, mebibytes: usize, rounds: usize) -
     );
     println!("  {ratio:.2} of the slower of both (limit {LIMIT})");
     Ok(ratio < LIMIT)
+}
+
+/// Waits until the disk is done with what was measured before, which the same processors would do in the time of the next.
+fn settle(directory: &Path) -> Result<()> {
+    Ok(rustix::fs::syncfs(File::open(directory)?)?)
 }
 
 fn hash<'a>(pieces: impl IntoIterator<Item = &'a Bytes>) -> Digest {
