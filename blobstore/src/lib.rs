@@ -42,7 +42,7 @@ pub use linked::{LinkSet, LinkedBlobs, LinkedStatter};
 pub use manifest::{Kind, MAX_MANIFEST_BYTES, Manifest, Manifests, Pushed, ReferrerPage, media_type};
 pub use names::{NameError, RepositoryName, Tag, UploadId};
 pub use namespace::{Namespace, NamespaceOptions, Repositories};
-pub use protection::{LONGEST_REQUEST, RELIANCE};
+pub use protection::LONGEST_REQUEST;
 pub use repository::Repository;
 pub use tags::{TagPage, Tags};
 pub use upload::{Begun, BlobWriter, UploadError, UploadOptions};

@@ -186,7 +186,7 @@ impl LinkedBlobs {
         Ok(())
     }
 
-    /// Confirms that the content and its links stay; answers with those that are gone.
+    /// Confirms that the content and its links stay; answers with those that are gone, and is to be pushed again.
     pub(crate) async fn confirm(
         &self,
         context: &Context,
@@ -263,17 +263,16 @@ impl BlobServer for LinkedBlobs {
 #[async_trait]
 impl BlobIngester for LinkedBlobs {
     async fn put(&self, context: &Context, content: Bytes) -> Result<Descriptor> {
-        let push = self.protection().begin(context).await?;
-        let descriptor = self.shared.blobs.put(context, content.clone()).await?;
-        let digest = descriptor.digest;
-        self.link(context, &digest, &digest).await?;
-        if !self.confirm(context, push, &digest, &digest).await?.is_empty() {
-            // Written down as relied on by now, so that it stays this time.
-            self.shared.blobs.put(context, content).await?;
+        loop {
+            let push = self.protection().begin(context).await?;
+            let descriptor = self.shared.blobs.put(context, content.clone()).await?;
+            let digest = descriptor.digest;
             self.link(context, &digest, &digest).await?;
+            if self.confirm(context, push, &digest, &digest).await?.is_empty() {
+                self.learn(context, &digest, &descriptor).await;
+                return Ok(descriptor);
+            }
         }
-        self.learn(context, &digest, &descriptor).await;
-        Ok(descriptor)
     }
 
     async fn create(&self, _: &Context, options: UploadOptions) -> Result<BlobWriter> {
@@ -304,23 +303,26 @@ impl BlobIngester for LinkedBlobs {
 
 impl LinkedBlobs {
     async fn try_mount(&self, context: &Context, digest: &Digest, from: &RepositoryName) -> Result<Descriptor> {
-        let push = self.protection().begin(context).await?;
         let source = Self::new(self.shared.clone(), from.clone(), self.links);
-        let descriptor = source.uncached().stat(context, digest).await?;
-        self.link(context, digest, &descriptor.digest).await?;
-        let gone = self.confirm(context, push, digest, &descriptor.digest).await?;
-        if gone.contains(&Place::Blob(descriptor.digest).path()) {
-            for name in Self::names(digest, &descriptor.digest) {
-                link::remove(self.storage(), context, &self.place(&name)).await?;
-            }
-            return Err(Error::BlobUnknown(*digest));
-        }
-        if !gone.is_empty() {
-            // Relied on by now, so that it stays this time.
+        let mut linked = None;
+        loop {
+            let push = self.protection().begin(context).await?;
+            let descriptor = match source.uncached().stat(context, digest).await {
+                Err(error) if error.is_unknown() => {
+                    for name in linked.iter().flat_map(|canonical| Self::names(digest, canonical)) {
+                        link::remove(self.storage(), context, &self.place(&name)).await?;
+                    }
+                    return Err(error);
+                }
+                found => found?,
+            };
             self.link(context, digest, &descriptor.digest).await?;
+            if self.confirm(context, push, digest, &descriptor.digest).await?.is_empty() {
+                self.learn(context, digest, &descriptor).await;
+                return Ok(descriptor);
+            }
+            linked = Some(descriptor.digest);
         }
-        self.learn(context, digest, &descriptor).await;
-        Ok(descriptor)
     }
 }
 

@@ -154,16 +154,33 @@ impl Manifests {
     /// Makes a manifest readable as `name`. When this returns, all that it names is there to stay: a collection that begins now
     /// finds the manifest, which is too young to be taken for want of a tag within [`LONGEST_REQUEST`].
     async fn publish(&self, context: &Context, manifest: &Manifest, name: &Digest) -> Result<()> {
+        let mut is_written = false;
         loop {
             let begun = Instant::now();
             let push = self.revisions.protection().begin(context).await?;
-            let relied_on = self.find_references(context, manifest, |_, _| false).await?;
+            let relied_on = match self.find_references(context, manifest, |_, _| false).await {
+                Err(error @ Error::ReferencesUnknown(_)) if is_written => {
+                    self.unlink(context, manifest, name).await?;
+                    return Err(error);
+                }
+                found => found?,
+            };
             self.write(context, manifest, name).await?;
-            self.confirm(context, push, manifest, name, relied_on).await?;
-            if begun.elapsed() < LONGEST_REQUEST / 2 {
+            if self.confirm(context, push, manifest, name, relied_on).await?.is_empty()
+                && begun.elapsed() < LONGEST_REQUEST / 2
+            {
                 return Ok(());
             }
+            is_written = true;
         }
+    }
+
+    /// Takes back what [`Self::write`] makes it readable by.
+    async fn unlink(&self, context: &Context, manifest: &Manifest, name: &Digest) -> Result<()> {
+        for digest in [manifest.descriptor().digest, *name] {
+            link::remove(self.revisions.storage(), context, &self.revisions.place(&digest)).await?;
+        }
+        Ok(())
     }
 
     async fn write(&self, context: &Context, manifest: &Manifest, name: &Digest) -> Result<()> {
@@ -177,6 +194,7 @@ impl Manifests {
         self.revisions.link(context, name, &manifest.descriptor().digest).await
     }
 
+    /// Confirms that the manifest stays, and all that it names; answers with what is gone of them, and is to be published again.
     async fn confirm(
         &self,
         context: &Context,
@@ -184,7 +202,7 @@ impl Manifests {
         manifest: &Manifest,
         name: &Digest,
         references: Vec<(Digest, [StoragePath; 2])>,
-    ) -> Result<()> {
+    ) -> Result<Vec<StoragePath>> {
         let canonical = manifest.descriptor().digest;
         let own = || {
             let links = [canonical, *name].map(|digest| self.revisions.place(&digest));
@@ -192,21 +210,7 @@ impl Manifests {
             places.map(|place| place.path()).collect::<Vec<_>>()
         };
         let relied_on = || own().into_iter().chain(references.iter().flat_map(|(_, paths)| paths.clone())).collect();
-        let gone = self.revisions.protection().confirm(context, push, relied_on).await?;
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let is_gone = |paths: &[StoragePath]| paths.iter().any(|path| gone.contains(path));
-        let missing: Vec<_> =
-            references.iter().filter(|(_, paths)| is_gone(paths)).map(|(digest, _)| *digest).collect();
-        if missing.is_empty() {
-            // Its own files went, which are relied on by now, and stay this time.
-            return self.write(context, manifest, name).await;
-        }
-        for digest in [canonical, *name] {
-            link::remove(self.revisions.storage(), context, &self.revisions.place(&digest)).await?;
-        }
-        Err(Error::ReferencesUnknown(missing))
+        self.revisions.protection().confirm(context, push, relied_on).await
     }
 
     /// The files by which the repository has what a manifest names, but for what is known to be there.

@@ -1,7 +1,7 @@
 //! What pushes rely on, written down while a collection runs.
 
-use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use driver_api::{Context, GetOptions, ListOptions, PutOptions, Retry, Storage, StoragePath};
@@ -25,13 +25,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Reliances {
     storage: Storage,
-    /// A note never changes, so that each is read once.
-    read: HashMap<StoragePath, (SystemTime, HashSet<StoragePath>)>,
+    /// The notes that were read: they never change.
+    read: HashSet<StoragePath>,
+    /// What they say.
+    relied_on: HashSet<StoragePath>,
 }
 
 impl Reliances {
     pub(crate) fn new(storage: Storage) -> Self {
-        Self { storage, read: HashMap::new() }
+        Self { storage, read: HashSet::new(), relied_on: HashSet::new() }
     }
 
     /// Notes that a push relies on these files. Each note has a name of its own, so that taking away an old one never takes away
@@ -42,12 +44,12 @@ impl Reliances {
         Ok(())
     }
 
-    /// Reads the notes that have come since the last time. That they come faster than a directory can be listed passes.
-    pub(crate) async fn refresh(&mut self, context: &Context) -> Result<()> {
+    /// The notes that are there. That they come faster than a directory can be listed passes.
+    pub(crate) async fn all(&self, context: &Context) -> Result<Vec<StoragePath>> {
         let pauses = ExponentialBuilder::default().with_jitter().with_max_delay(LONGEST_PAUSE).with_max_times(ATTEMPTS);
         let mut pauses = pauses.with_min_delay(SHORTEST_PAUSE).build();
         loop {
-            let error = match self.read_new(context).await {
+            let error = match self.list(context).await {
                 Err(Error::Storage(error)) if error.retry() == Retry::Safe => error,
                 done => return done,
             };
@@ -60,22 +62,29 @@ impl Reliances {
         }
     }
 
-    async fn read_new(&mut self, context: &Context) -> Result<()> {
-        let Some(mut listing) =
-            list_if_any(&self.storage, context, &notes("reliances"), ListOptions::default()).await?
+    async fn list(&self, context: &Context) -> Result<Vec<StoragePath>> {
+        let Some(listing) = list_if_any(&self.storage, context, &notes("reliances"), ListOptions::default()).await?
         else {
-            return Ok(());
+            return Ok(Vec::new());
         };
-        while let Some(entry) = listing.try_next().await? {
-            let Some(info) = entry.as_file() else { continue };
-            if self.read.contains_key(&info.path) {
+        Ok(listing
+            .try_filter_map(|entry| async move { Ok(entry.as_file().map(|info| info.path.clone())) })
+            .try_collect()
+            .await?)
+    }
+
+    /// Reads the notes that have come since the last time.
+    pub(crate) async fn refresh(&mut self, context: &Context) -> Result<()> {
+        for path in self.all(context).await? {
+            if self.read.contains(&path) {
                 continue;
             }
-            match self.storage.get(context, &info.path, GetOptions::default().with_max_bytes(MAX_NOTE_BYTES)).await {
+            match self.storage.get(context, &path, GetOptions::default().with_max_bytes(MAX_NOTE_BYTES)).await {
                 Ok((_, note)) => {
-                    self.read.insert(info.path.clone(), (info.modified, paths(&note)));
+                    self.relied_on.extend(paths(&note));
+                    self.read.insert(path);
                 }
-                // Another collection has found it too old.
+                // It was of no use any more when another collection ended, and so is of none to this one.
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -85,19 +94,7 @@ impl Reliances {
 
     /// Whether some push relies on the file.
     pub(crate) fn include(&self, path: &StoragePath) -> bool {
-        self.read.values().any(|(_, paths)| paths.contains(path))
-    }
-
-    /// Takes away the notes that are older than `age` at `now`, by the clock of the storage.
-    pub(crate) async fn forget(&mut self, context: &Context, now: SystemTime, age: Duration) -> Result<()> {
-        let old = |modified: &SystemTime| now.duration_since(*modified).is_ok_and(|passed| passed > age);
-        let paths: Vec<_> =
-            self.read.iter().filter(|(_, (modified, _))| old(modified)).map(|(path, _)| path.clone()).collect();
-        self.read.retain(|path, _| !paths.contains(path));
-        if let Some(error) = self.storage.delete_files(context, paths).await?.into_iter().next() {
-            return Err(error.into());
-        }
-        Ok(())
+        self.relied_on.contains(path)
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::reliance::Reliances;
 use super::runs::Runs;
-use super::{LONGEST_REQUEST, RELIANCE, note};
+use super::{LONGEST_REQUEST, note};
 use crate::error::Result;
 use crate::text::lines;
 
@@ -90,28 +90,38 @@ impl Run {
         Ok((files, failures))
     }
 
-    /// Notes that the collection has ended, which stays until another has ended behind it; and takes away the notes that are too
-    /// old to say anything.
-    pub(crate) async fn end(mut self, context: &Context) -> Result<()> {
+    /// Notes that the collection has ended, which stays until another has ended behind it; and takes away the notes that say
+    /// nothing any more.
+    pub(crate) async fn end(self, context: &Context) -> Result<()> {
         // In this order: at no time is there nothing to show that this one has run.
-        let ended = note("collections", format_args!("{}.ended", self.id));
+        let ended = ended(self.id);
         self.storage.put(context, &ended, "ended\n", PutOptions::default()).await?;
         self.take_back(context, &running(self.id)).await?;
+        // Before the look at who runs: whoever begins behind it reads the references of all who have written these.
+        let reliances = self.reliances.all(context).await?;
         let seen = Runs::new(&self.storage).seen(context).await?;
-        let is_old =
-            |info: &&FileInfo| self.started.duration_since(info.modified).is_ok_and(|age| age > LONGEST_REQUEST * 2);
-        for info in seen.0.iter().filter(is_old) {
+        let (dead, running): (Vec<_>, Vec<_>) = seen.running().partition(|info| self.is_dead(info));
+        for info in dead {
             if let Some(id) = info.path.name().and_then(|name| name.strip_suffix(".running")) {
                 self.take_back(context, &note("condemned", id)).await?;
             }
             self.take_back(context, &info.path).await?;
         }
+        for info in seen.ended_before(&ended) {
+            self.take_back(context, &info.path).await?;
+        }
         // One that runs has perhaps not read them all.
-        if Runs::new(&self.storage).seen(context).await?.is_quiet() {
-            self.reliances.refresh(context).await?;
-            self.reliances.forget(context, self.started, RELIANCE).await?;
+        if running.is_empty()
+            && let Some(error) = self.storage.delete_files(context, reliances).await?.into_iter().next()
+        {
+            return Err(error.into());
         }
         Ok(())
+    }
+
+    /// Whether the note of a collection was not renewed for so long that it does nothing any more, and has nothing on its way.
+    fn is_dead(&self, info: &FileInfo) -> bool {
+        self.started.duration_since(info.modified).is_ok_and(|age| age > LONGEST_REQUEST * 2)
     }
 
     async fn take_back(&self, context: &Context, note: &StoragePath) -> Result<()> {
@@ -124,6 +134,10 @@ impl Run {
 
 fn running(id: Uuid) -> StoragePath {
     note("collections", format_args!("{id}.running"))
+}
+
+fn ended(id: Uuid) -> StoragePath {
+    note("collections", format_args!("{id}.ended"))
 }
 
 #[cfg(test)]
@@ -203,5 +217,53 @@ mod tests {
             let condemned = note("condemned", run.id);
             assert_eq!(exists(&storage, &condemned).await, hanging == Operation::DeleteFiles);
         }
+    }
+
+    async fn notes_of(storage: &Storage, kind: &str) -> Vec<String> {
+        let listing = storage.list(&Context::background(), &super::super::notes(kind), ListOptions::default()).await;
+        let Ok(listing) = listing else { return Vec::new() };
+        listing.collect().await.unwrap().iter().map(|entry| entry.path().name().unwrap().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_pushes_rely_on_is_noted_until_nobody_collects() {
+        let ((storage, garbage), context) = (with_garbage().await, Context::background());
+        let (first, second) =
+            (Run::begin(&storage, &context).await.unwrap(), Run::begin(&storage, &context).await.unwrap());
+        Reliances::new(storage.clone()).write(&context, &garbage).await.unwrap();
+        first.end(&context).await.unwrap();
+        assert_eq!(notes_of(&storage, "reliances").await.len(), 1, "the other has perhaps not read it");
+        second.end(&context).await.unwrap();
+        assert_eq!(notes_of(&storage, "reliances").await.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_last_to_end_leaves_its_note_alone() {
+        let ((storage, _), context) = (with_garbage().await, Context::background());
+        let mut last = None;
+        for _ in 0..3 {
+            let run = Run::begin(&storage, &context).await.unwrap();
+            last = Some(format!("{}.ended", run.id));
+            run.end(&context).await.unwrap();
+        }
+        assert_eq!(notes_of(&storage, "collections").await, Vec::from_iter(last));
+    }
+
+    #[tokio::test]
+    async fn of_two_that_end_at_once_one_leaves_its_note() {
+        let context = Context::background();
+        // Where the storage tells whole seconds, many have the same.
+        let storage = Storage::new(MemoryDriver::default());
+        let ids = [Uuid::new_v4(), Uuid::new_v4()];
+        let info = storage.put(&context, &ended(ids[0]), "ended\n", PutOptions::default()).await.unwrap();
+        let note = |id| {
+            let mut info = info.clone();
+            info.path = ended(id);
+            info
+        };
+        let seen = super::super::runs::Seen(ids.map(note).to_vec());
+        let ended = ids.map(ended);
+        let taken: Vec<_> = ended.iter().flat_map(|path| seen.ended_before(path)).map(|info| &info.path).collect();
+        assert_eq!(taken, [ended.iter().min().unwrap()]);
     }
 }

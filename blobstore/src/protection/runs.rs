@@ -1,6 +1,6 @@
 //! Which collections run and have run, and what each is about to delete.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use driver_api::{Context, Error, ErrorKind, FileInfo, GetOptions, ListOptions, Storage, StoragePath};
@@ -24,7 +24,23 @@ pub(super) struct Seen(pub(super) Vec<FileInfo>);
 impl Seen {
     /// Whether none of them runs.
     pub(super) fn is_quiet(&self) -> bool {
-        !self.0.iter().any(is_running)
+        self.running().next().is_none()
+    }
+
+    /// The notes of those that run.
+    pub(super) fn running(&self) -> impl Iterator<Item = &FileInfo> {
+        self.0.iter().filter(|info| is_running(info))
+    }
+
+    /// The notes of those that had ended when the one at `path` was written. Of two that end at the same time each sees the other's,
+    /// and only one may take the other's away: else nothing would show that they have run. So they are in one order, by the time
+    /// that the storage tells, and by their names.
+    pub(super) fn ended_before(&self, path: &StoragePath) -> impl Iterator<Item = &FileInfo> {
+        fn order(info: &FileInfo) -> (SystemTime, &StoragePath) {
+            (info.modified, &info.path)
+        }
+        let own = self.0.iter().find(|info| info.path == *path);
+        self.0.iter().filter(move |info| !is_running(info) && own.is_some_and(|own| order(info) < order(own)))
     }
 }
 

@@ -222,7 +222,6 @@ impl BlobWriter {
     }
 
     async fn try_commit(&mut self, context: &Context, digest: &Digest, size: Option<u64>) -> Result<Descriptor> {
-        let push = self.target.protection().begin(context).await?;
         let (path, storage) = (self.path(), self.storage().clone());
         if let Body::Nothing = self.body {
             self.body.writer(&storage, context, &path, Some(0)).await?;
@@ -233,22 +232,29 @@ impl BlobWriter {
         let canonical = self.verified(context, digest).await?;
         let descriptor = Descriptor::blob(canonical, self.size());
         let to = Place::Blob(canonical).path();
-        // Where publishing there costs a copy it is spared for what is there already. It is kept until the blob is sure to stay.
-        let is_known = !storage.capabilities().commit_elsewhere && self.target.is_stored(context, &descriptor).await?;
-        if !is_known {
-            self.body.publish(&storage, context, &path, &to).await?;
-        }
-        self.target.link(context, digest, &canonical).await?;
-        let gone = self.target.confirm(context, push, digest, &canonical).await?;
-        if gone.contains(&to) {
-            if !is_known {
-                // A collection took it: it had no grace at all.
-                return Err(Error::UploadUnknown(self.id));
+        let mut is_published = false;
+        loop {
+            let push = self.target.protection().begin(context).await?;
+            // Where publishing there costs a copy it is spared for what is there already. It is kept until the blob is sure to stay.
+            let may_be_there = is_published || !storage.capabilities().commit_elsewhere;
+            if !(may_be_there && self.target.is_stored(context, &descriptor).await?) {
+                if is_published {
+                    // A collection took it: it had no grace at all.
+                    return Err(Error::UploadUnknown(self.id));
+                }
+                match self.body.publish(&storage, context, &path, &to).await {
+                    // As below, and before anything named it.
+                    Err(Error::Storage(error)) if error.is_not_found() && error.path() == Some(&to) => {
+                        return Err(Error::UploadUnknown(self.id));
+                    }
+                    published => published?,
+                }
+                is_published = true;
             }
-            self.body.publish(&storage, context, &path, &to).await?;
-        }
-        if !gone.is_empty() {
             self.target.link(context, digest, &canonical).await?;
+            if self.target.confirm(context, push, digest, &canonical).await?.is_empty() {
+                break;
+            }
         }
         // That this fails is the business of those who clear away old uploads.
         if let Err(error) = self.remove(context).await {

@@ -10,6 +10,7 @@ mod concurrency;
 mod copy;
 mod crash;
 mod full_disk;
+mod interleaved;
 mod purge;
 mod steps;
 mod verify;

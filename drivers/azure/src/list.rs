@@ -10,7 +10,7 @@ use futures_util::stream::{self, unfold};
 use crate::client::{Effect, Listed, Listing, Page};
 use crate::store::{Store, info};
 
-/// The most names in one page of the service.
+/// The most names in one page of the service. The compiler unwraps this, and the next: a zero would not compile.
 pub(crate) const PAGE: NonZeroU32 = NonZeroU32::new(5000).unwrap();
 /// How many names are looked at in one page to see whether a directory is there. The first does, unless it is foreign.
 const GLANCE: NonZeroU32 = NonZeroU32::new(10).unwrap();
