@@ -221,6 +221,18 @@ impl BlobWriter {
         }
     }
 
+    /// Gives the blob the content of the upload.
+    async fn publish(&mut self, context: &Context, to: &StoragePath) -> Result<()> {
+        let (path, storage) = (self.path(), self.storage().clone());
+        match self.body.publish(&storage, context, &path, to).await {
+            // A collection without any grace took it, before anything named it.
+            Err(Error::Storage(error)) if error.is_not_found() && error.path() == Some(to) => {
+                Err(Error::UploadUnknown(self.id))
+            }
+            published => published,
+        }
+    }
+
     async fn try_commit(&mut self, context: &Context, digest: &Digest, size: Option<u64>) -> Result<Descriptor> {
         let (path, storage) = (self.path(), self.storage().clone());
         if let Body::Nothing = self.body {
@@ -235,26 +247,23 @@ impl BlobWriter {
         let mut is_published = false;
         loop {
             let push = self.target.protection().begin(context).await?;
-            // Where publishing there costs a copy it is spared for what is there already. It is kept until the blob is sure to stay.
-            let may_be_there = is_published || !storage.capabilities().commit_elsewhere;
-            if !(may_be_there && self.target.is_stored(context, &descriptor).await?) {
+            // What is there already can be garbage that is being deleted. The upload is kept until the blob is sure to stay.
+            if !self.target.is_stored(context, &descriptor).await? {
                 if is_published {
                     // A collection took it: it had no grace at all.
                     return Err(Error::UploadUnknown(self.id));
                 }
-                match self.body.publish(&storage, context, &path, &to).await {
-                    // As below, and before anything named it.
-                    Err(Error::Storage(error)) if error.is_not_found() && error.path() == Some(&to) => {
-                        return Err(Error::UploadUnknown(self.id));
-                    }
-                    published => published?,
-                }
+                self.publish(context, &to).await?;
                 is_published = true;
             }
             self.target.link(context, digest, &canonical).await?;
             if self.target.confirm(context, push, digest, &canonical).await?.is_empty() {
                 break;
             }
+        }
+        if !is_published && storage.capabilities().commit_elsewhere {
+            // What is there can be damaged, and is mended where that costs no copy.
+            self.publish(context, &to).await?;
         }
         // That this fails is the business of those who clear away old uploads.
         if let Err(error) = self.remove(context).await {
