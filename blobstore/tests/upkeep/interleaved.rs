@@ -21,6 +21,8 @@ use tokio::task::{JoinHandle, block_in_place};
 use crate::fixture::{described, image, name, namespace, pull, push, tag};
 use crate::steps::Order;
 
+/// In the repository `a`, and named by a manifest with a tag.
+const KEPT: Bytes = Bytes::from_static(b"a layer that stays");
 /// There, linked in the repository `a`, and named by no manifest.
 const GARBAGE: Bytes = Bytes::from_static(b"a layer that nobody names yet");
 
@@ -29,7 +31,10 @@ enum Operation {
     Put,
     Upload,
     Mount,
+    /// Of what nobody else names.
     PutManifest,
+    /// Of what another manifest names.
+    PutSecondManifest,
 }
 
 impl Operation {
@@ -52,8 +57,9 @@ impl Operation {
                     return Err(Error::BlobUnknown(digest));
                 }
             }
-            Self::PutManifest => {
-                repository.manifests().put(context, None, naming_garbage(), None, &[tag("new")]).await?;
+            Self::PutManifest | Self::PutSecondManifest => {
+                let layer = if let Self::PutManifest = self { GARBAGE } else { KEPT };
+                repository.manifests().put(context, None, naming(&layer), None, &[tag("new")]).await?;
             }
         }
         Ok(())
@@ -62,7 +68,7 @@ impl Operation {
     /// Whether that is an answer by which a client knows what to push again.
     fn may_refuse(self, error: &Error) -> bool {
         match self {
-            Self::Put => false,
+            Self::Put | Self::PutSecondManifest => false,
             Self::Upload => matches!(error, Error::UploadUnknown(_)),
             Self::Mount => matches!(error, Error::BlobUnknown(_)),
             Self::PutManifest => matches!(error, Error::ReferencesUnknown(_)),
@@ -77,7 +83,7 @@ impl Operation {
                 assert_eq!(content, GARBAGE);
                 Ok(())
             }
-            Self::PutManifest => {
+            Self::PutManifest | Self::PutSecondManifest => {
                 let digest = repository.tags().get(context, &tag("new")).await?;
                 pull(context, &repository, &digest).await
             }
@@ -85,9 +91,9 @@ impl Operation {
     }
 }
 
-fn naming_garbage() -> Bytes {
+fn naming(layer: &Bytes) -> Bytes {
     let config = described("c", &Digest::of(b"{}"), 2);
-    let layer = described("l", &Digest::of(&GARBAGE), GARBAGE.len() as u64);
+    let layer = described("l", &Digest::of(layer), layer.len() as u64);
     format!(r#"{{"schemaVersion": 2, "config": {config}, "layers": [{layer}]}}"#).into()
 }
 
@@ -182,8 +188,8 @@ struct Plan {
 async fn interleave(storage: &Storage, operation: Operation, plan: Plan, seen: &mut Seen) {
     let context = Context::background();
     let collecting = Arc::new(Mutex::new(Collecting::NotYet));
-    let (has_looked, is_listing) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
-    let (plain, shared, looked) = (storage.clone(), collecting.clone(), has_looked.clone());
+    let (has_gone_on, is_listing) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+    let (plain, shared, goes_on) = (storage.clone(), collecting.clone(), has_gone_on.clone());
     let pushing = before_each_call(storage, move |point| {
         let mut collecting = shared.lock();
         if point.number == plan.from {
@@ -199,7 +205,8 @@ async fn interleave(storage: &Storage, operation: Operation, plan: Plan, seen: &
         let is_look = point.operation == driver_api::Operation::List && point.path.as_str() == "/blobstore/collections";
         // The pages of a listing are calls as well; it shows what was there when it began.
         let begins = !is_listing.swap(is_look, Ordering::Relaxed) && is_look;
-        looked.fetch_or(point.number >= last && begins, Ordering::Relaxed);
+        let publishes = point.operation == driver_api::Operation::Put && point.path.as_str().ends_with("/link");
+        goes_on.fetch_or(point.number >= last && (begins || publishes), Ordering::Relaxed);
     });
     let done = operation.run(&context, &pushing).await;
     collecting.lock().end();
@@ -208,8 +215,10 @@ async fn interleave(storage: &Storage, operation: Operation, plan: Plan, seen: &
     seen.spared += usize::from(collected.spared > 0);
     seen.deleted += usize::from(collected.blobs_deleted > 0);
     match done {
-        // What begins behind the last look of a push takes the blob as it would behind the push.
-        Ok(()) if !(has_looked.load(Ordering::Relaxed) || matches!(operation, Operation::PutManifest)) => {}
+        // What begins when a push has published and looked for the last time takes the blob as it would behind the push.
+        Ok(())
+            if !(has_gone_on.load(Ordering::Relaxed)
+                || matches!(operation, Operation::PutManifest | Operation::PutSecondManifest)) => {}
         Ok(()) => {
             let whole = operation.is_whole(&context, storage).await;
             whole.unwrap_or_else(|error| panic!("{operation:?}, {plan:?}: {error}"));
@@ -253,8 +262,10 @@ async fn with_collections_in_between(operation: Operation, in_steps: bool) {
         for until in from..=of_push * 2 {
             // Before its first call it has not begun: what it takes then, it takes behind the push.
             plans.extend((2..=of_collection + 1).map(|at| Plan { from, at, until, then: None }));
-            plans.push(Plan { from, at: u64::MAX, until: from, then: Some(until) });
         }
+        // Each can make the push begin again.
+        let whole = |then| Plan { from, at: u64::MAX, until: from, then: Some(then) };
+        plans.extend((from..=of_push * 4).map(whole));
     }
     let mut seen = Seen::default();
     for plan in plans {
@@ -268,7 +279,7 @@ async fn with_collections_in_between(operation: Operation, in_steps: bool) {
     }
     println!("{operation:?}, {of_push} calls, with a collection of {of_collection}: {seen:?}");
     assert!(seen.pushes > 0 && seen.spared > 0 && seen.deleted > 0, "{seen:?}");
-    assert_eq!(seen.refused > 0, !matches!(operation, Operation::Put), "{seen:?}");
+    assert_eq!(seen.refused > 0, !matches!(operation, Operation::Put | Operation::PutSecondManifest), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -290,4 +301,5 @@ async fn a_blob_that_is_mounted_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manifest_that_is_pushed_stays_whole() {
     with_collections_in_between(Operation::PutManifest, false).await;
+    with_collections_in_between(Operation::PutSecondManifest, false).await;
 }
