@@ -44,7 +44,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver_api::{Context, Storage, StoragePath};
+use driver_api::{Context, FileInfo, ListOptions, Storage, StoragePath};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::reliance::Reliances;
@@ -52,6 +52,7 @@ pub(crate) use self::run::Run;
 use self::runs::{Runs, Seen};
 use crate::error::Result;
 use crate::layout;
+use crate::listed::list_if_any;
 
 /// Longer than any request lives, whatever becomes of the one who sent it.
 pub const LONGEST_REQUEST: Duration = Duration::from_secs(15 * 60);
@@ -67,6 +68,14 @@ fn notes(kind: &str) -> StoragePath {
 /// Where one of them is; `name` is a UUID, and what tells of which sort it is.
 fn note(kind: &str, name: impl Display) -> StoragePath {
     layout::path(format_args!("/blobstore/{kind}/{name}"))
+}
+
+/// The notes of a kind that are there.
+async fn noted(storage: &Storage, context: &Context, kind: &str) -> Result<Vec<FileInfo>> {
+    let Some(listing) = list_if_any(storage, context, &notes(kind), ListOptions::default()).await? else {
+        return Ok(Vec::new());
+    };
+    Ok(listing.try_filter_map(|entry| async move { Ok(entry.as_file().cloned()) }).try_collect().await?)
 }
 
 /// The side of those who push. Clones share what they have seen.

@@ -4,13 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use driver_api::{Context, GetOptions, ListOptions, PutOptions, Retry, Storage, StoragePath};
-use futures_util::TryStreamExt;
+use driver_api::{Context, GetOptions, PutOptions, Retry, Storage, StoragePath};
 use uuid::Uuid;
 
-use super::{note, notes};
+use super::{note, noted};
 use crate::error::{Error, Result};
-use crate::listed::list_if_any;
 use crate::text::{lines, paths};
 
 /// A push of the largest manifest has some hundred thousand paths.
@@ -49,9 +47,9 @@ impl Reliances {
         let pauses = ExponentialBuilder::default().with_jitter().with_max_delay(LONGEST_PAUSE).with_max_times(ATTEMPTS);
         let mut pauses = pauses.with_min_delay(SHORTEST_PAUSE).build();
         loop {
-            let error = match self.list(context).await {
+            let error = match noted(&self.storage, context, "reliances").await {
                 Err(Error::Storage(error)) if error.retry() == Retry::Safe => error,
-                done => return done,
+                found => return Ok(found?.into_iter().map(|info| info.path).collect()),
             };
             let Some(pause) = pauses.next() else { return Err(error.into()) };
             let slept = async {
@@ -60,17 +58,6 @@ impl Reliances {
             };
             context.run(slept).await?;
         }
-    }
-
-    async fn list(&self, context: &Context) -> Result<Vec<StoragePath>> {
-        let Some(listing) = list_if_any(&self.storage, context, &notes("reliances"), ListOptions::default()).await?
-        else {
-            return Ok(Vec::new());
-        };
-        Ok(listing
-            .try_filter_map(|entry| async move { Ok(entry.as_file().map(|info| info.path.clone())) })
-            .try_collect()
-            .await?)
     }
 
     /// Reads the notes that have come since the last time.

@@ -220,9 +220,8 @@ mod tests {
     }
 
     async fn notes_of(storage: &Storage, kind: &str) -> Vec<String> {
-        let listing = storage.list(&Context::background(), &super::super::notes(kind), ListOptions::default()).await;
-        let Ok(listing) = listing else { return Vec::new() };
-        listing.collect().await.unwrap().iter().map(|entry| entry.path().name().unwrap().to_owned()).collect()
+        let noted = super::super::noted(storage, &Context::background(), kind).await.unwrap();
+        noted.iter().map(|info| info.path.name().unwrap().to_owned()).collect()
     }
 
     #[tokio::test]

@@ -3,12 +3,10 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use driver_api::{Context, Error, ErrorKind, FileInfo, GetOptions, ListOptions, Storage, StoragePath};
-use futures_util::TryStreamExt;
+use driver_api::{Context, Error, ErrorKind, FileInfo, GetOptions, Storage, StoragePath};
 
-use super::notes;
+use super::noted;
 use crate::error::Result;
-use crate::listed::list_if_any;
 use crate::text::paths;
 
 /// A batch that is about to be deleted has some thousand paths.
@@ -59,11 +57,7 @@ impl<'a> Runs<'a> {
     }
 
     pub(super) async fn seen(&self, context: &Context) -> Result<Seen> {
-        let Some(listing) = list_if_any(self.storage, context, &notes("collections"), ListOptions::default()).await?
-        else {
-            return Ok(Seen(Vec::new()));
-        };
-        Ok(Seen(listing.try_filter_map(|entry| async move { Ok(entry.as_file().cloned()) }).try_collect().await?))
+        Ok(Seen(noted(self.storage, context, "collections").await?))
     }
 
     /// Waits until no collection is about to delete any of the files.
@@ -90,12 +84,8 @@ impl<'a> Runs<'a> {
     }
 
     async fn is_any_condemned(&self, context: &Context, relied_on: &[StoragePath]) -> Result<bool> {
-        let Some(mut listing) = list_if_any(self.storage, context, &notes("condemned"), ListOptions::default()).await?
-        else {
-            return Ok(false);
-        };
-        while let Some(entry) = listing.try_next().await? {
-            match self.storage.get(context, entry.path(), GetOptions::default().with_max_bytes(MAX_NOTE_BYTES)).await {
+        for info in noted(self.storage, context, "condemned").await? {
+            match self.storage.get(context, &info.path, GetOptions::default().with_max_bytes(MAX_NOTE_BYTES)).await {
                 Ok((_, note)) => {
                     let condemned = paths(&note);
                     if relied_on.iter().any(|path| condemned.contains(path)) {

@@ -19,8 +19,8 @@ use crate::fixture::{Store, described, name, namespace, pull, tag};
 const REPOSITORIES: [&str; 3] = ["a", "a/b", "c"];
 /// Few enough at a time that everybody relies on what others have pushed, and collectors have condemned.
 const LAYERS: u64 = 6;
-/// After so many pushes come other layers. What pushes rely on during a collection is spared by those that follow, so that
-/// layers which stayed the same would never be garbage.
+/// After so many pushes come other layers. What pushes rely on is spared until neither collector is at work, so that layers which
+/// stayed the same would hardly ever be garbage.
 const LAYERS_LAST: u64 = 10;
 
 /// What was acknowledged, and is not being deleted: a manifest and the tag that it alone has.

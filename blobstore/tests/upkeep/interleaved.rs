@@ -22,7 +22,7 @@ use crate::fixture::{described, image, name, namespace, pull, push, tag};
 use crate::steps::Order;
 
 /// In the repository `a`, and named by a manifest with a tag.
-const KEPT: Bytes = Bytes::from_static(b"a layer that stays");
+const KEPT: &str = "a layer that stays";
 /// There, linked in the repository `a`, and named by no manifest.
 const GARBAGE: Bytes = Bytes::from_static(b"a layer that nobody names yet");
 
@@ -58,7 +58,7 @@ impl Operation {
                 }
             }
             Self::PutManifest | Self::PutSecondManifest => {
-                let layer = if let Self::PutManifest = self { GARBAGE } else { KEPT };
+                let layer = if let Self::PutManifest = self { GARBAGE } else { KEPT.into() };
                 repository.manifests().put(context, None, naming(&layer), None, &[tag("new")]).await?;
             }
         }
@@ -99,7 +99,7 @@ fn naming(layer: &Bytes) -> Bytes {
 
 async fn with_garbage(storage: &Storage) {
     let (context, repository) = (Context::background(), namespace(storage).repository(name("a")));
-    let kept = image(&context, &repository, &["a layer that stays"]).await;
+    let kept = image(&context, &repository, &[KEPT]).await;
     push(&context, &repository.manifests(), kept, &["kept"]).await;
     repository.blobs().put(&context, GARBAGE).await.unwrap();
 }
@@ -214,15 +214,14 @@ async fn interleave(storage: &Storage, operation: Operation, plan: Plan, seen: &
     seen.pushes += 1;
     seen.spared += usize::from(collected.spared > 0);
     seen.deleted += usize::from(collected.blobs_deleted > 0);
+    let is_manifest = matches!(operation, Operation::PutManifest | Operation::PutSecondManifest);
     match done {
-        // What begins when a push has published and looked for the last time takes the blob as it would behind the push.
-        Ok(())
-            if !(has_gone_on.load(Ordering::Relaxed)
-                || matches!(operation, Operation::PutManifest | Operation::PutSecondManifest)) => {}
-        Ok(()) => {
+        Ok(()) if is_manifest || has_gone_on.load(Ordering::Relaxed) => {
             let whole = operation.is_whole(&context, storage).await;
             whole.unwrap_or_else(|error| panic!("{operation:?}, {plan:?}: {error}"));
         }
+        // What begins when a push has published and looked for the last time takes the blob as it would behind the push.
+        Ok(()) => {}
         Err(error) if operation.may_refuse(&error) => seen.refused += 1,
         Err(error) => panic!("{operation:?}, {plan:?}: {error:?}"),
     }
