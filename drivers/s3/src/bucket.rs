@@ -11,9 +11,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadOutput;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
-use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_s3::types::{
     CompletedMultipartUpload, CompletedPart, Delete, EncodingType, ObjectCannedAcl, ObjectIdentifier,
@@ -27,6 +25,7 @@ use crate::client::Clients;
 use crate::errors::Failure;
 use crate::keys::{Keys, copy_source};
 use crate::options::{Acl, Encryption, S3Options};
+use crate::page::{RawPage, page_of};
 use crate::publish::Nonce;
 
 /// The result of a request.
@@ -119,21 +118,16 @@ impl Bucket {
         &self.options.bucket
     }
 
-    /// Waits for an answer, and no longer than `limit`.
+    /// Waits for an answer of the client, and no longer than `limit`.
     async fn answer<T, E>(&self, limit: Duration, sending: impl Future<Output = Result<T, SdkError<E>>>) -> Answer<T>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        // What the client makes of a request is large, and would be part of every future above.
-        match tokio::time::timeout(limit, Box::pin(sending)).await {
-            Ok(answer) => answer.map_err(Failure::of),
-            Err(_) => Err(Failure::timed_out(limit)),
-        }
+        within(limit, async { sending.await.map_err(Failure::of) }).await
     }
 
     pub(crate) async fn head(&self, key: &str) -> Answer<Head> {
-        let request = self.clients.requests.head_object().bucket(self.name()).key(key);
-        head_of(self.answer(self.options.timeouts.answer, request.send()).await?)
+        head_of(&within(self.options.timeouts.answer, self.clients.direct.head(key)).await?)
     }
 
     pub(crate) async fn get(
@@ -205,20 +199,21 @@ impl Bucket {
         Ok(answer.errors.unwrap_or_default().into_iter().map(left).collect())
     }
 
-    pub(crate) async fn list(&self, listed: &Listed, token: Option<String>) -> Answer<ListObjectsV2Output> {
-        let request = self
-            .clients
-            .requests
-            .list_objects_v2()
-            .bucket(self.name())
-            .prefix(&listed.prefix)
-            .set_delimiter(listed.rolled_up.then(|| "/".to_owned()))
-            .set_start_after(listed.start_after.clone().filter(|_| token.is_none()))
-            .set_continuation_token(token)
-            .max_keys(i32::try_from(listed.limit.min(PAGE)).unwrap_or(i32::MAX))
+    pub(crate) async fn list(&self, listed: &Listed, token: Option<&str>) -> Answer<RawPage> {
+        let limit = listed.limit.min(PAGE).to_string();
+        let beginning = listed.start_after.as_deref().filter(|_| token.is_none());
+        let mut parameters = vec![
+            ("list-type", "2"),
+            ("prefix", listed.prefix.as_str()),
+            ("max-keys", limit.as_str()),
             // Foreign keys may have characters that XML can't.
-            .encoding_type(EncodingType::Url);
-        self.answer(self.options.timeouts.answer, request.send()).await
+            ("encoding-type", "url"),
+        ];
+        parameters.extend(listed.rolled_up.then_some(("delimiter", "/")));
+        parameters.extend(beginning.map(|key| ("start-after", key)));
+        parameters.extend(token.map(|token| ("continuation-token", token)));
+        let asking = self.clients.direct.query(&parameters);
+        page_of(&within(self.options.timeouts.answer, asking).await?)
     }
 
     /// Copies a whole object within the bucket, if it is still the one with this tag.
@@ -384,14 +379,24 @@ impl Bucket {
     }
 }
 
-fn head_of(answer: HeadObjectOutput) -> Answer<Head> {
-    let size = answer.content_length.and_then(|size| u64::try_from(size).ok());
+/// Waits for an answer, and no longer than `limit`.
+async fn within<T>(limit: Duration, answer: impl Future<Output = Answer<T>>) -> Answer<T> {
+    // What a client makes of a request is large, and would be part of every future above.
+    tokio::time::timeout(limit, Box::pin(answer)).await.unwrap_or_else(|_| Err(Failure::timed_out(limit)))
+}
+
+fn head_of(answer: &HttpResponse) -> Answer<Head> {
+    let header = |name: &str| answer.headers().get(name);
+    let text = |name: &str| header(name).map(str::to_owned);
+    let metadata = answer.headers().iter().filter_map(|(name, value)| {
+        name.strip_prefix("x-amz-meta-").map(|name| (name.to_owned(), value.to_owned()))
+    });
     Ok(Head {
-        size: size.ok_or_else(|| Failure::incomplete("length"))?,
-        modified: answer.last_modified.as_ref().map(time).ok_or_else(|| Failure::incomplete("time"))?,
-        etag: answer.e_tag,
-        content_type: answer.content_type,
-        metadata: answer.metadata.unwrap_or_default(),
+        size: header("content-length").and_then(|size| size.parse().ok()).ok_or_else(|| Failure::incomplete("length"))?,
+        modified: http_date(header("last-modified")).ok_or_else(|| Failure::incomplete("time"))?,
+        etag: text("etag"),
+        content_type: text("content-type"),
+        metadata: metadata.collect(),
     })
 }
 
@@ -457,8 +462,11 @@ fn refuse_body(answer: &HttpResponse) -> Result<(), BoxError> {
 
 /// The time of an answer, by the service's clock.
 fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
-    let date = answer.headers().get("date")?;
-    DateTime::from_str(date, DateTimeFormat::HttpDate).ok().as_ref().map(time)
+    http_date(answer.headers().get("date"))
+}
+
+fn http_date(header: Option<&str>) -> Option<SystemTime> {
+    DateTime::from_str(header?, DateTimeFormat::HttpDate).ok().as_ref().map(time)
 }
 
 /// This machine's time, in whole seconds as the service's times are.

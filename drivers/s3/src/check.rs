@@ -21,6 +21,9 @@ impl Bucket {
             (None, None) => "Amazon S3".to_owned(),
         };
         let advice = match failure.code() {
+            None if failure.was_never_sent() => {
+                format!("nothing can be asked of {place}: look at the credentials, the region and the bucket's name")
+            }
             None if failure.never_reached() => {
                 format!("{place} can't be reached: look at the endpoint, the network and the proxy")
             }

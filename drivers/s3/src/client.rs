@@ -5,16 +5,21 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::endpoint::{Params, ParamsBuilder};
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{
-    AppName, Builder, Credentials as StaticCredentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+    AppName, Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
+    StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use driver_api::{Error, ErrorKind, Result};
 
+use crate::credentials;
+use crate::direct::Direct;
 use crate::endpoint::OneEndpoint;
-use crate::options::{Credentials, S3Options};
+use crate::options::S3Options;
 
 /// Where no region is given: services other than Amazon's take any, and most call it this.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -23,41 +28,71 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// the close may or may not have been done.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// The client for requests, and the one that signs URLs.
+/// The client for requests, the one that signs URLs, and the driver's own requests beside them.
 pub(crate) struct Clients {
     pub(crate) requests: Client,
     pub(crate) urls: Client,
+    pub(crate) direct: Direct,
 }
 
 impl Clients {
     /// Makes the clients. Nothing is connected and no credentials are looked for before the first request.
     pub(crate) fn new(options: &S3Options) -> Result<Self> {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .pool_max_idle_per_host(options.idle_connections)
-            .pool_idle_timeout(IDLE)
-            .build_https();
-        let config = configured(options, http)?;
+        let region = options.region.as_deref().unwrap_or(DEFAULT_REGION);
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        let metadata = aws_smithy_http_client::Builder::new().tls_provider(tls.clone()).build_https();
+        let credentials = credentials::provider(&options.credentials, region, &metadata);
+        let connector = connector(options, tls);
+        let config = configured(options, region, credentials.clone(), connector.clone())?;
         let urls = match &options.url_endpoint {
             None => config.clone(),
             Some(endpoint) => config.clone().endpoint_url(endpoint),
         };
         let client = |config: Builder| Client::from_conf(config.endpoint_resolver(OneEndpoint::default()).build());
-        Ok(Self { requests: client(config), urls: client(urls) })
+        let direct = Direct::new(connector, credentials, place(options, region), options.user_agent.as_deref());
+        Ok(Self { requests: client(config), urls: client(urls), direct })
     }
 }
 
-fn configured(options: &S3Options, http: SharedHttpClient) -> Result<Builder> {
-    let region = options.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned());
-    let mut config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region.clone()))
+/// The connections to the service: one pool of them, whoever makes the request.
+fn connector(options: &S3Options, tls: Provider) -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(options.timeouts.connect).build();
+    let connector = Connector::builder()
+        .tls_provider(tls)
+        .connector_settings(settings)
+        .pool_max_idle_per_host(options.idle_connections)
+        .pool_idle_timeout(IDLE)
+        .build();
+    SharedHttpConnector::new(connector)
+}
+
+/// What Amazon's rules find the endpoint by.
+fn place(options: &S3Options, region: &str) -> ParamsBuilder {
+    Params::builder()
+        .bucket(&options.bucket)
+        .region(region)
+        .set_endpoint(options.endpoint.clone())
         .force_path_style(options.path_style)
         .accelerate(options.accelerate)
         .use_dual_stack(options.dual_stack)
         .use_fips(options.fips)
-        .credentials_provider(credentials(&options.credentials, region, &http))
-        .http_client(http)
+}
+
+fn configured(
+    options: &S3Options,
+    region: &str,
+    credentials: SharedCredentialsProvider,
+    connector: SharedHttpConnector,
+) -> Result<Builder> {
+    let mut config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .force_path_style(options.path_style)
+        .accelerate(options.accelerate)
+        .use_dual_stack(options.dual_stack)
+        .use_fips(options.fips)
+        .credentials_provider(credentials)
+        .http_client(http_client_fn(move |_, _| connector.clone()))
         // The layer above repeats, and nobody else does.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(options.timeouts.connect).build())
@@ -75,54 +110,4 @@ fn configured(options: &S3Options, http: SharedHttpClient) -> Result<Builder> {
         config = config.app_name(name);
     }
     Ok(config)
-}
-
-fn credentials(credentials: &Credentials, region: String, http: &SharedHttpClient) -> SharedCredentialsProvider {
-    match credentials {
-        Credentials::Key { access_key, secret_key, session_token } => {
-            let token = session_token.as_ref().map(|token| token.reveal().to_owned());
-            let key = StaticCredentials::new(access_key, secret_key.reveal(), token, None, "configuration");
-            SharedCredentialsProvider::new(key)
-        }
-        Credentials::Environment => SharedCredentialsProvider::new(environment::Chain::new(region, http.clone())),
-    }
-}
-
-mod environment {
-    //! The chain of places where credentials can be, put together at its first use: making it may ask the machine's metadata
-    //! service, and nothing is asked before the first request.
-
-    use aws_config::default_provider::credentials::DefaultCredentialsChain;
-    use aws_config::provider_config::ProviderConfig;
-    use aws_sdk_s3::config::{ProvideCredentials, Region, SharedHttpClient};
-    use tokio::sync::OnceCell;
-
-    #[derive(Debug)]
-    pub(super) struct Chain {
-        region: String,
-        http: SharedHttpClient,
-        chain: OnceCell<DefaultCredentialsChain>,
-    }
-
-    impl Chain {
-        pub(super) fn new(region: String, http: SharedHttpClient) -> Self {
-            Self { region, http, chain: OnceCell::new() }
-        }
-    }
-
-    impl ProvideCredentials for Chain {
-        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            aws_credential_types::provider::future::ProvideCredentials::new(async move {
-                let chain = self.chain.get_or_init(|| async {
-                    let region = Region::new(self.region.clone());
-                    let config = ProviderConfig::default().with_http_client(self.http.clone());
-                    DefaultCredentialsChain::builder().configure(config).region(region).build().await
-                });
-                chain.await.provide_credentials().await
-            })
-        }
-    }
 }

@@ -108,7 +108,7 @@ impl Bucket {
         let listed = Listed { prefix: self.keys.below(path), limit: PAGE, ..Listed::default() };
         let (mut first, mut found, mut token) = (Vec::new(), false, None);
         loop {
-            let page = self.page(&listed, token).await.map_err(|failure| failure.of_read(path))?;
+            let page = self.list(&listed, token.as_deref()).await.map_err(|failure| failure.of_read(path))?;
             let keys: Vec<_> = page.items.iter().map(|item| item.key().to_owned()).collect();
             found |= keys.iter().any(|key| self.keys.path(key).is_some());
             if first.is_empty() {

@@ -3,9 +3,20 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use driver_api::{Condition, Error, ErrorKind, Retry, StoragePath};
+
+/// What is wanting where nobody can sign.
+pub(crate) const NO_CREDENTIALS: &str = "there are no credentials";
+
+/// What an answer tells of its own failure.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+}
 
 /// A request that failed.
 #[derive(Debug)]
@@ -20,6 +31,8 @@ pub(crate) struct Failure {
 /// What may have happened all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
+    /// Nothing: the driver could make no request of it.
+    Unsent,
     /// Nothing: it never reached the service, or the service refused it.
     Nothing,
     /// The service answered that it failed, which it may have done after the change.
@@ -36,44 +49,75 @@ impl Failure {
     {
         let status = error.raw_response().map(|answer| answer.status().as_u16());
         let request_id = error.request_id().map(str::to_owned);
-        let (fate, code, message) = match &error {
+        match &error {
             SdkError::ServiceError(answer) => {
-                let code = answer.err().code().map(str::to_owned);
-                let fate = fate_of_answer(status, code.as_deref());
-                let told = answer.err().message().map(str::to_owned);
-                let message = match (&code, told) {
-                    (Some(code), Some(told)) => format!("{code}: {told}"),
-                    (Some(code), None) => code.clone(),
-                    (None, _) => format!("the service answered {}", status.unwrap_or_default()),
+                let told = Told {
+                    code: answer.err().code().map(str::to_owned),
+                    message: answer.err().message().map(str::to_owned),
                 };
-                (fate, code, message)
+                Self::refused(status.unwrap_or_default(), told, request_id)
             }
-            SdkError::ConstructionFailure(_) => (Fate::Nothing, None, DisplayErrorContext(&error).to_string()),
+            SdkError::ConstructionFailure(_) => Self::unsent("the request could not be made", &error),
+            _ if causes(&error).any(|cause| cause.is::<CredentialsError>()) => Self::unsent(NO_CREDENTIALS, &error),
             SdkError::DispatchFailure(failure) if failure.is_user() || never_connected(&error) => {
-                (Fate::Nothing, None, format!("the service could not be reached: {}", innermost(&error)))
+                let message = format!("the service could not be reached: {}", innermost(&error));
+                Self { fate: Fate::Nothing, status, code: None, message, request_id }
             }
-            SdkError::ResponseError(_) => (Fate::Lost, None, "the answer could not be understood".to_owned()),
-            _ => (Fate::Lost, None, format!("the connection broke: {}", innermost(&error))),
+            SdkError::ResponseError(_) => Self { status, request_id, ..Self::misunderstood() },
+            _ => Self { status, request_id, ..Self::broken(&error) },
+        }
+    }
+
+    /// The service answered with a status that is no success.
+    pub(crate) fn refused(status: u16, told: Told, request_id: Option<String>) -> Self {
+        let Told { code, message } = told;
+        let message = match (&code, message) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.clone(),
+            (None, _) => format!("the service answered {status}"),
         };
-        Self { fate, status, code, message, request_id }
+        Self { fate: fate_of_answer(status, code.as_deref()), status: Some(status), code, message, request_id }
+    }
+
+    /// The driver could make no request, for want of `what`.
+    pub(crate) fn unsent(what: &str, error: &(dyn StdError + 'static)) -> Self {
+        Self::unsendable(format!("{what}: {}", innermost(error)))
+    }
+
+    /// There is nothing to send, as the message says.
+    pub(crate) fn unsendable(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { fate: Fate::Unsent, status: None, code: None, message, request_id: None }
+    }
+
+    /// What nobody knows the end of.
+    fn lost(message: String) -> Self {
+        Self { fate: Fate::Lost, status: None, code: None, message, request_id: None }
+    }
+
+    /// The connection broke before the whole of the answer had come.
+    pub(crate) fn broken(error: &(dyn StdError + 'static)) -> Self {
+        Self::lost(format!("the connection broke: {}", innermost(error)))
+    }
+
+    /// An answer that is not what S3 answers with.
+    pub(crate) fn misunderstood() -> Self {
+        Self::lost("the answer could not be understood".to_owned())
     }
 
     /// No answer within the time that there was.
     pub(crate) fn timed_out(after: Duration) -> Self {
-        let message = format!("there was no answer for {after:?}");
-        Self { fate: Fate::Lost, status: None, code: None, message, request_id: None }
+        Self::lost(format!("there was no answer for {after:?}"))
     }
 
     /// An answer that lacks what every answer of its kind has.
     pub(crate) fn incomplete(what: &'static str) -> Self {
-        let message = format!("the answer tells no {what}: it does not come from an S3 service");
-        Self { fate: Fate::Lost, status: None, code: None, message, request_id: None }
+        Self::lost(format!("the answer tells no {what}: it does not come from an S3 service"))
     }
 
     /// A task of the driver that ended without an answer, as all do when the runtime ends.
     pub(crate) fn interrupted() -> Self {
-        let message = "the request was interrupted".to_owned();
-        Self { fate: Fate::Lost, status: None, code: None, message, request_id: None }
+        Self::lost("the request was interrupted".to_owned())
     }
 
     fn has_code(&self, codes: &[&str]) -> bool {
@@ -107,7 +151,7 @@ impl Failure {
 
     /// It may have taken effect.
     pub(crate) fn is_unsure(&self) -> bool {
-        self.fate != Fate::Nothing
+        matches!(self.fate, Fate::Failed | Fate::Lost)
     }
 
     /// The same failure once a look has shown that nothing happened. What may be under way stays unsure.
@@ -121,6 +165,11 @@ impl Failure {
     /// It never came to the service.
     pub(crate) fn never_reached(&self) -> bool {
         self.fate == Fate::Nothing && self.status.is_none()
+    }
+
+    /// There was no request to send.
+    pub(crate) fn was_never_sent(&self) -> bool {
+        self.fate == Fate::Unsent
     }
 
     /// The code of the service, where it told one.
@@ -157,7 +206,7 @@ impl Failure {
             .and_then(|code| KINDS.iter().find(|(codes, _)| codes.contains(&code)).map(|(_, kind)| *kind));
         match (by_code, self.status) {
             (Some(kind), _) => kind,
-            _ if self.fate != Fate::Nothing => ErrorKind::Unavailable,
+            _ if self.is_unsure() => ErrorKind::Unavailable,
             (None, None | Some(200..=299)) => ErrorKind::Unavailable,
             (None, Some(301 | 307 | 308)) => ErrorKind::Misconfigured,
             (None, Some(401 | 403)) => ErrorKind::PermissionDenied,
@@ -226,17 +275,17 @@ const KINDS: &[(&[&str], ErrorKind)] = &[
     ),
 ];
 
-fn fate_of_answer(status: Option<u16>, code: Option<&str>) -> Fate {
+fn fate_of_answer(status: u16, code: Option<&str>) -> Fate {
     match (status, code) {
         // The gateways in between do not know what the service behind them does.
-        (Some(502 | 504), _) => Fate::Lost,
+        (502 | 504, _) => Fate::Lost,
         (_, Some("InternalError")) => Fate::Failed,
         (_, Some("SlowDown" | "ServiceUnavailable")) => Fate::Nothing,
-        (Some(503 | 507), _) => Fate::Nothing,
-        (Some(500..), _) => Fate::Failed,
+        (503 | 507, _) => Fate::Nothing,
+        (500.., _) => Fate::Failed,
         // An error within a success: the service had begun. One without a code is no answer of a service.
-        (Some(200..=299), Some(_)) => Fate::Failed,
-        (Some(200..=299), None) => Fate::Lost,
+        (200..=299, Some(_)) => Fate::Failed,
+        (200..=299, None) => Fate::Lost,
         _ => Fate::Nothing,
     }
 }
@@ -253,4 +302,27 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 fn innermost(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::operation::put_object::PutObjectError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::*;
+
+    #[test]
+    fn a_change_that_nobody_could_sign_has_not_happened() {
+        let path = StoragePath::parse("/a").unwrap();
+        let no_credentials = CredentialsError::not_loaded("nobody has any");
+        let error = SdkError::<PutObjectError>::dispatch_failure(ConnectorError::other(no_credentials.into(), None));
+        let failure = Failure::of(error);
+        assert!(failure.was_never_sent() && !failure.is_unsure());
+        let error = failure.of_change(&path);
+        assert_ne!(error.retry(), Retry::MaybeApplied);
+        assert!(error.message().contains(NO_CREDENTIALS), "{error}");
+        let broken = ConnectorError::io("the network is down".into());
+        let failure = Failure::of(SdkError::<PutObjectError>::dispatch_failure(broken));
+        assert_eq!(failure.of_change(&path).retry(), Retry::MaybeApplied);
+    }
 }

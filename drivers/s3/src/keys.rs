@@ -1,5 +1,7 @@
 //! Keys of objects: where paths, directories and kept sessions are in the bucket.
 
+use std::fmt;
+
 use driver_api::{Error, ErrorKind, Result, StoragePath};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -11,8 +13,9 @@ const MAX_ROOT_COMPONENTS: usize = 40;
 const SESSIONS: &str = "~/";
 const SESSION_END: &str = "~";
 
-/// What stands unencoded in the name of a copy's source.
-const KEPT_IN_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+/// What stands unencoded in the value of a query's parameter, and what in the path of a key.
+const KEPT_IN_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const KEPT_IN_KEY: &AsciiSet = &KEPT_IN_VALUE.remove(b'/');
 
 /// The keys behind one root prefix.
 #[derive(Debug, Clone)]
@@ -96,7 +99,17 @@ impl Keys {
 
 /// The source of a copy as its header has it: the client does not encode it.
 pub(crate) fn copy_source(bucket: &str, key: &str) -> String {
-    format!("{bucket}/{}", utf8_percent_encode(key, KEPT_IN_SOURCE))
+    format!("{bucket}/{}", encoded_key(key))
+}
+
+/// A key as it stands in a URL.
+pub(crate) fn encoded_key(key: &str) -> impl fmt::Display {
+    utf8_percent_encode(key, KEPT_IN_KEY)
+}
+
+/// The value of a parameter as it stands in a query.
+pub(crate) fn encoded_value(value: &str) -> impl fmt::Display {
+    utf8_percent_encode(value, KEPT_IN_VALUE)
 }
 
 /// A key as a listing with `encoding-type=url` writes it, decoded.

@@ -2,39 +2,18 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use driver_api::{Entry, EntryKey, EntryPages, Error, ListOptions, Result, StoragePath};
 use futures_util::stream::{self, StreamExt, unfold};
 use tokio::task::JoinSet;
 
 pub(crate) use crate::bucket::Listed;
-use crate::bucket::{Answer, Bucket, PAGE, info, time};
+use crate::bucket::{Answer, Bucket, PAGE, info};
 use crate::errors::Failure;
-use crate::keys::{Keys, decoded};
-
-/// A page of a listing as the service gives it.
-#[derive(Debug, Default)]
-pub(crate) struct RawPage {
-    /// The objects, and the prefixes that were rolled up, in the order of their keys.
-    pub(crate) items: Vec<Item>,
-    /// What continues the listing.
-    pub(crate) next: Option<String>,
-}
-
-#[derive(Debug)]
-pub(crate) enum Item {
-    Object { key: String, size: u64, modified: SystemTime, etag: Option<String> },
-    Prefix(String),
-}
+use crate::keys::Keys;
+use crate::page::{Item, RawPage};
 
 impl Item {
-    pub(crate) fn key(&self) -> &str {
-        match self {
-            Self::Object { key, .. } | Self::Prefix(key) => key,
-        }
-    }
-
     /// The entry that this is; none for what belongs to nobody.
     fn entry(&self, keys: &Keys) -> Option<Entry> {
         match self {
@@ -48,34 +27,13 @@ impl Item {
 }
 
 impl Bucket {
-    /// A page of objects, from its beginning or behind an earlier page.
-    pub(crate) async fn page(&self, listed: &Listed, token: Option<String>) -> Answer<RawPage> {
-        let answer = self.list(listed, token).await?;
-        let is_encoded = answer.encoding_type.is_some();
-        let plain = |key: String| if is_encoded { decoded(&key) } else { key };
-        let objects = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
-            Some(Item::Object {
-                key: plain(object.key?),
-                size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-                modified: object.last_modified.as_ref().map_or(SystemTime::UNIX_EPOCH, time),
-                etag: object.e_tag,
-            })
-        });
-        let prefixes = answer.common_prefixes.unwrap_or_default().into_iter();
-        let prefixes = prefixes.filter_map(|prefix| prefix.prefix.map(|prefix| Item::Prefix(plain(prefix))));
-        let mut items: Vec<_> = objects.chain(prefixes).collect();
-        // Each of the two lists is in order, which makes this a merge.
-        items.sort_by(|a, b| a.key().cmp(b.key()));
-        Ok(RawPage { items, next: answer.next_continuation_token.filter(|token| !token.is_empty()) })
-    }
-
     /// Whether a file lies below `path`. Its own marker `path/` is no file, and neither is anything foreign.
     pub(crate) async fn has_files_below(&self, path: &StoragePath) -> Answer<bool> {
         let prefix = self.keys.below(path);
         let mut listed = Listed { start_after: Some(prefix.clone()), prefix, limit: 1, ..Listed::default() };
         let mut token = None;
         loop {
-            let page = self.page(&listed, token).await?;
+            let page = self.list(&listed, token.as_deref()).await?;
             if page.items.iter().any(|item| self.keys.path(item.key()).is_some()) {
                 return Ok(true);
             }
@@ -171,7 +129,7 @@ impl Listing {
         let page = match self.ahead.join_next().await {
             // It ends early only with the runtime.
             Some(page) => page.unwrap_or_else(|_| Err(Failure::interrupted())),
-            None => self.bucket.page(&self.listed, token).await,
+            None => self.bucket.list(&self.listed, token.as_deref()).await,
         };
         page.map(Some).map_err(|failure| failure.of_read(&self.path))
     }
@@ -181,7 +139,7 @@ impl Listing {
     fn read_ahead(&mut self) {
         if let (true, Position::Behind(token)) = (self.goes_on, &self.position) {
             let (bucket, listed, token) = (self.bucket.clone(), self.listed.clone(), token.clone());
-            self.ahead.spawn(async move { bucket.page(&listed, Some(token)).await });
+            self.ahead.spawn(async move { bucket.list(&listed, Some(&token)).await });
         }
         self.goes_on = true;
     }

@@ -225,7 +225,7 @@ impl Bucket {
         token: Option<String>,
         about: &StoragePath,
     ) -> Result<(Vec<(StoragePath, SessionHead)>, Option<String>)> {
-        let page = self.page(listed, token).await.map_err(|failure| failure.of_read(about))?;
+        let page = self.list(listed, token.as_deref()).await.map_err(|failure| failure.of_read(about))?;
         let paths = page.items.iter().filter_map(|item| self.keys.path_of_session(item.key()));
         let paths: Vec<_> = paths.collect();
         let heads: Vec<_> = stream::iter(paths)
