@@ -1,8 +1,8 @@
 //! The requests that the driver makes, each in one place: what they send, how long they may take, what they answer.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::http::HttpResponse;
@@ -33,6 +33,9 @@ pub(crate) type Answer<T> = Result<T, Failure>;
 
 /// The most keys in one listing, and in one delete.
 pub(crate) const PAGE: usize = 1000;
+
+/// What the names of headers begin with that tell of an object what its writer wants told.
+const METADATA: &str = "x-amz-meta-";
 
 /// A bucket as the driver uses it.
 pub(crate) struct Bucket {
@@ -153,33 +156,28 @@ impl Bucket {
         metadata: HashMap<String, String>,
         condition: &Condition,
     ) -> Answer<Stored> {
-        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
-        let date = Arc::new(OnceLock::new());
-        // A put tells no other time of what it stored.
-        let take_date = OnAnswer({
-            let date = date.clone();
-            move |answer: &HttpResponse| {
-                date_of(answer).map(|at| date.set(at));
-                Ok(())
-            }
-        });
+        let size: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         let (if_absent, if_match) = condition_headers(condition);
-        let request = self
-            .clients
-            .requests
-            .put_object()
-            .bucket(self.name())
-            .key(key)
-            .body(body::of_pieces(pieces))
-            .content_length(length(size))
-            .set_metadata(Some(metadata))
-            .set_if_none_match(if_absent)
-            .set_if_match(if_match);
-        let request = stored_as_set!(self, request);
-        let sending = request.customize().interceptor(take_date).send();
-        let answer = self.answer(self.options.timeouts.moving(size), sending).await?;
-        let etag = answer.e_tag.ok_or_else(|| Failure::incomplete("entity tag"))?;
-        Ok(Stored { etag, at: date.get().copied().unwrap_or_else(now) })
+        let mut headers: Vec<(Cow<'static, str>, _)> = vec![
+            ("content-length".into(), size.to_string()),
+            ("content-type".into(), "application/octet-stream".to_owned()),
+        ];
+        let told = metadata.into_iter().map(|(name, value)| (format!("{METADATA}{name}").into(), value));
+        headers.extend(told);
+        let wanted = [
+            ("if-none-match", if_absent),
+            ("if-match", if_match),
+            ("x-amz-storage-class", self.storage_class().map(|class| class.as_str().to_owned())),
+            ("x-amz-server-side-encryption", self.encryption().map(|encryption| encryption.as_str().to_owned())),
+            ("x-amz-server-side-encryption-aws-kms-key-id", self.kms_key()),
+            ("x-amz-acl", self.acl().map(|acl| acl.as_str().to_owned())),
+        ];
+        headers.extend(wanted.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
+        let sending = self.clients.direct.put(key, &headers, body::of_pieces(pieces).into_inner());
+        let answer = within(self.options.timeouts.moving(size), sending).await?;
+        let etag = answer.headers().get("etag").ok_or_else(|| Failure::incomplete("entity tag"))?;
+        // A put tells no other time of what it stored.
+        Ok(Stored { etag: etag.to_owned(), at: http_date(answer.headers().get("date")).unwrap_or_else(now) })
     }
 
     pub(crate) async fn delete(&self, key: &str, if_match: Option<&Version>) -> Answer<()> {
@@ -388,11 +386,14 @@ async fn within<T>(limit: Duration, answer: impl Future<Output = Answer<T>>) -> 
 fn head_of(answer: &HttpResponse) -> Answer<Head> {
     let header = |name: &str| answer.headers().get(name);
     let text = |name: &str| header(name).map(str::to_owned);
-    let metadata = answer.headers().iter().filter_map(|(name, value)| {
-        name.strip_prefix("x-amz-meta-").map(|name| (name.to_owned(), value.to_owned()))
-    });
+    let metadata = answer
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| name.strip_prefix(METADATA).map(|name| (name.to_owned(), value.to_owned())));
     Ok(Head {
-        size: header("content-length").and_then(|size| size.parse().ok()).ok_or_else(|| Failure::incomplete("length"))?,
+        size: header("content-length")
+            .and_then(|size| size.parse().ok())
+            .ok_or_else(|| Failure::incomplete("length"))?,
         modified: http_date(header("last-modified")).ok_or_else(|| Failure::incomplete("time"))?,
         etag: text("etag"),
         content_type: text("content-type"),
@@ -458,11 +459,6 @@ fn refuse_body(answer: &HttpResponse) -> Result<(), BoxError> {
         return Err("the answer has a body where S3 sends none".into());
     }
     Ok(())
-}
-
-/// The time of an answer, by the service's clock.
-fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
-    http_date(answer.headers().get("date"))
 }
 
 fn http_date(header: Option<&str>) -> Option<SystemTime> {

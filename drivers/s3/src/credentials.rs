@@ -6,9 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::{self, future};
-use aws_sdk_s3::config::{
-    Credentials as Key, ProvideCredentials, Region, SharedCredentialsProvider, SharedHttpClient,
-};
+use aws_sdk_s3::config::{Credentials as Key, ProvideCredentials, Region, SharedCredentialsProvider, SharedHttpClient};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -98,7 +96,8 @@ impl<P: ProvideCredentials> ProvideCredentials for Remembered<P> {
         match cell.get() {
             Some(key) => future::ProvideCredentials::ready(Ok(key.clone())),
             None => future::ProvideCredentials::new(async move {
-                let found: provider::Result = cell.get_or_try_init(|| self.provider.provide_credentials()).await.cloned();
+                let found: provider::Result =
+                    cell.get_or_try_init(|| self.provider.provide_credentials()).await.cloned();
                 found
             }),
         }

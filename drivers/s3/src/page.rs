@@ -69,7 +69,8 @@ impl Reading {
             (2, "Prefix") => self.entry.prefix = Some(text.to_owned()),
             (2, "Size") => self.entry.size = text.parse().ok(),
             (2, "LastModified") => {
-                self.entry.modified = DateTime::from_str(text, DateTimeFormat::DateTimeWithOffset).ok().as_ref().map(time);
+                self.entry.modified =
+                    DateTime::from_str(text, DateTimeFormat::DateTimeWithOffset).ok().as_ref().map(time);
             }
             (2, "ETag") => self.entry.etag = Some(text.to_owned()),
             (1, "EncodingType") => self.is_encoded = text == "url",
