@@ -130,7 +130,7 @@ impl Bucket {
     }
 
     pub(crate) async fn head(&self, key: &str) -> Answer<Head> {
-        head_of(&within(self.options.timeouts.answer, self.clients.direct.head(key)).await?)
+        head_of(&self.clients.direct.head(key, self.options.timeouts.answer).await?)
     }
 
     pub(crate) async fn get(
@@ -173,8 +173,8 @@ impl Bucket {
             ("x-amz-acl", self.acl().map(|acl| acl.as_str().to_owned())),
         ];
         headers.extend(wanted.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
-        let sending = self.clients.direct.put(key, &headers, body::of_pieces(pieces).into_inner());
-        let answer = within(self.options.timeouts.moving(size), sending).await?;
+        let body = body::of_pieces(pieces).into_inner();
+        let answer = self.clients.direct.put(key, headers, body, self.options.timeouts.moving(size)).await?;
         let etag = answer.headers().get("etag").ok_or_else(|| Failure::incomplete("entity tag"))?;
         // A put tells no other time of what it stored.
         Ok(Stored { etag: etag.to_owned(), at: http_date(answer.headers().get("date")).unwrap_or_else(now) })
@@ -210,8 +210,7 @@ impl Bucket {
         parameters.extend(listed.rolled_up.then_some(("delimiter", "/")));
         parameters.extend(beginning.map(|key| ("start-after", key)));
         parameters.extend(token.map(|token| ("continuation-token", token)));
-        let asking = self.clients.direct.query(&parameters);
-        page_of(&within(self.options.timeouts.answer, asking).await?)
+        page_of(&self.clients.direct.query(&parameters, self.options.timeouts.answer).await?)
     }
 
     /// Copies a whole object within the bucket, if it is still the one with this tag.
@@ -378,7 +377,7 @@ impl Bucket {
 }
 
 /// Waits for an answer, and no longer than `limit`.
-async fn within<T>(limit: Duration, answer: impl Future<Output = Answer<T>>) -> Answer<T> {
+pub(crate) async fn within<T>(limit: Duration, answer: impl Future<Output = Answer<T>>) -> Answer<T> {
     // What a client makes of a request is large, and would be part of every future above.
     tokio::time::timeout(limit, Box::pin(answer)).await.unwrap_or_else(|_| Err(Failure::timed_out(limit)))
 }
@@ -461,7 +460,8 @@ fn refuse_body(answer: &HttpResponse) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn http_date(header: Option<&str>) -> Option<SystemTime> {
+/// The time in a header.
+pub(crate) fn http_date(header: Option<&str>) -> Option<SystemTime> {
     DateTime::from_str(header?, DateTimeFormat::HttpDate).ok().as_ref().map(time)
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
-use aws_credential_types::provider::{self, future};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future;
 use aws_sdk_s3::config::{Credentials as Key, ProvideCredentials, Region, SharedCredentialsProvider, SharedHttpClient};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -14,6 +15,12 @@ use crate::options::Credentials;
 
 /// How long before credentials expire new ones are asked for, so that none expires on its way.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(10);
+
+/// How long credentials are good that do not tell it: a program that prints them may print others tomorrow.
+const LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// How long to look for credentials: less than the 10 s after which Amazon's client gives up, and does not tell that it sent nothing.
+const LONGEST_SEARCH: Duration = Duration::from_secs(8);
 
 /// The credentials that the settings name. Nothing is looked for before the first request; `http` is what asks the machine's
 /// metadata service.
@@ -60,7 +67,7 @@ impl ProvideCredentials for Chain {
     }
 }
 
-/// What a provider gave, for as long as it is good. However many ask at once, the provider is asked once.
+/// What a provider gave, for as long as it is good. However many want it at once, the provider is asked by one of them at a time.
 #[derive(Debug)]
 struct Remembered<P> {
     provider: P,
@@ -96,9 +103,15 @@ impl<P: ProvideCredentials> ProvideCredentials for Remembered<P> {
         match cell.get() {
             Some(key) => future::ProvideCredentials::ready(Ok(key.clone())),
             None => future::ProvideCredentials::new(async move {
-                let found: provider::Result =
-                    cell.get_or_try_init(|| self.provider.provide_credentials()).await.cloned();
-                found
+                let finding = cell.get_or_try_init(|| async {
+                    let mut key = self.provider.provide_credentials().await?;
+                    key.expiry_mut().get_or_insert_with(|| SystemTime::now() + LIFETIME);
+                    Ok(key)
+                });
+                match tokio::time::timeout(LONGEST_SEARCH, finding).await {
+                    Ok(found) => found.cloned(),
+                    Err(_) => Err(CredentialsError::provider_timed_out(LONGEST_SEARCH)),
+                }
             }),
         }
     }
@@ -107,8 +120,6 @@ impl<P: ProvideCredentials> ProvideCredentials for Remembered<P> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
-
-    use aws_credential_types::provider::error::CredentialsError;
 
     use super::*;
 
@@ -154,5 +165,32 @@ mod tests {
         assert_eq!(asked(Some(Duration::from_secs(3600)), 3).await, (vec!["key1".to_owned(); 9], 2));
         let (keys, asked) = asked(Some(Duration::from_secs(5)), 3).await;
         assert_eq!((keys.first(), keys.last(), asked), (Some(&"key1".to_owned()), Some(&"key3".to_owned()), 4));
+    }
+
+    #[tokio::test]
+    async fn credentials_that_tell_no_end_have_one() {
+        let remembered = Remembered::new(Counting { asked: AtomicU32::new(1), lifetime: None });
+        let expiry = remembered.provide_credentials().await.unwrap().expiry().unwrap();
+        assert!(expiry <= SystemTime::now() + LIFETIME);
+    }
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl ProvideCredentials for Silent {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::new(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_credentials() {
+        let (begun, remembered) = (tokio::time::Instant::now(), Remembered::new(Silent));
+        let three = futures_util::future::join_all((0..3).map(|_| remembered.provide_credentials())).await;
+        assert!(three.iter().all(|key| matches!(key, Err(CredentialsError::ProviderTimedOut(_)))));
+        assert_eq!(begun.elapsed(), LONGEST_SEARCH);
     }
 }

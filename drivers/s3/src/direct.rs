@@ -6,15 +6,13 @@
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Endpoint, ParamsBuilder, ResolveEndpoint};
 use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::RequestId;
-use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
@@ -24,17 +22,21 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use bytes::BytesMut;
-use http::HeaderValue;
 use tokio::sync::OnceCell;
 
-use crate::bucket::Answer;
-use crate::errors::{Failure, NO_CREDENTIALS, Told};
+use crate::bucket::{Answer, http_date, within};
+use crate::clock::ServiceClock;
+use crate::errors::{Failure, Told};
 use crate::keys::{encoded_key, encoded_value};
 use crate::xml;
 
 /// The most bytes of an answer. A thousand keys of 1024 bytes, each byte written as three, with all that is told of them, take
 /// less than 5 MB.
 const MAX_BODY: usize = 16 << 20;
+
+/// The most bytes of what a refusal tells, and how long it is waited for.
+const MAX_REASON: usize = 64 << 10;
+const LONGEST_REASON: Duration = Duration::from_secs(2);
 
 /// How S3 wants requests to be signed: the path as it is, the sum of the body in a header of its own.
 static SETTINGS: LazyLock<SigningSettings> = LazyLock::new(|| {
@@ -52,6 +54,7 @@ pub(crate) struct Direct {
     place: ParamsBuilder,
     found: OnceCell<Place>,
     user_agent: String,
+    clock: ServiceClock,
 }
 
 /// Where the bucket is, and for whom a signature is valid there.
@@ -73,30 +76,37 @@ impl Direct {
     ) -> Self {
         let application = application.map(|name| format!(" app/{name}")).unwrap_or_default();
         let user_agent = format!("driver-s3/{}{application}", env!("CARGO_PKG_VERSION"));
-        Self { connector, credentials, place, found: OnceCell::new(), user_agent }
+        Self { connector, credentials, place, found: OnceCell::new(), user_agent, clock: ServiceClock::default() }
     }
 
     /// Asks for what is told of the object with this key, but not for its bytes.
-    pub(crate) async fn head(&self, key: &str) -> Answer<HttpResponse> {
-        self.send("HEAD", self.url_of(key).await?, &[], SdkBody::empty()).await
+    pub(crate) async fn head(&self, key: &str, limit: Duration) -> Answer<HttpResponse> {
+        let request = self.signed("HEAD", self.url_of(key).await?, Vec::new(), SdkBody::empty()).await?;
+        within(limit, self.send(request)).await
     }
 
     /// Stores an object, of which `headers` tell what is to be told of it.
     pub(crate) async fn put(
         &self,
         key: &str,
-        headers: &[(Cow<'static, str>, String)],
+        headers: Vec<(Cow<'static, str>, String)>,
         body: SdkBody,
+        limit: Duration,
     ) -> Answer<HttpResponse> {
-        self.send("PUT", self.url_of(key).await?, headers, body).await
+        let request = self.signed("PUT", self.url_of(key).await?, headers, body).await?;
+        within(limit, self.send(request)).await
     }
 
     /// Asks something of the bucket; the text of the answer.
-    pub(crate) async fn query(&self, parameters: &[(&str, &str)]) -> Answer<String> {
+    pub(crate) async fn query(&self, parameters: &[(&str, &str)], limit: Duration) -> Answer<String> {
         let parameters: Vec<_> =
             parameters.iter().map(|(name, value)| format!("{name}={}", encoded_value(value))).collect();
         let url = format!("{}/?{}", self.place().await?.url, parameters.join("&"));
-        text_of(self.send("GET", url, &[], SdkBody::empty()).await?).await
+        let request = self.signed("GET", url, Vec::new(), SdkBody::empty()).await?;
+        let answer = within(limit, async { text_of(self.send(request).await?, MAX_BODY).await }).await;
+        // A bucket is there or is missing by a code. A bare 404 comes from something in between, and is not to pass for an
+        // empty directory.
+        answer.map_err(|failure| if failure.is_missing_key() { Failure::misunderstood() } else { failure })
     }
 
     async fn place(&self) -> Answer<&Place> {
@@ -108,18 +118,12 @@ impl Direct {
     }
 
     /// A good answer; its body is still to come.
-    async fn send(
-        &self,
-        method: &'static str,
-        url: String,
-        headers: &[(Cow<'static, str>, String)],
-        body: SdkBody,
-    ) -> Answer<HttpResponse> {
-        let mut request = self.signed(method, url, headers, body).await?;
+    async fn send(&self, mut request: HttpRequest) -> Answer<HttpResponse> {
         let connection = CaptureSmithyConnection::new();
         request.add_extension(connection.clone());
-        let answer = self.connector.call(request).await;
-        let answer = answer.map_err(|error| Failure::of(SdkError::<HeadObjectError>::dispatch_failure(error)))?;
+        let answer = self.connector.call(request).await.map_err(Failure::of_connection)?;
+        let headers = answer.headers();
+        self.clock.learn(http_date(headers.get("date")), headers.contains_key("age"));
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -137,48 +141,49 @@ impl Direct {
         &self,
         method: &'static str,
         url: String,
-        headers: &[(Cow<'static, str>, String)],
+        headers: Vec<(Cow<'static, str>, String)>,
         body: SdkBody,
     ) -> Answer<HttpRequest> {
         let place = self.place().await?;
         let credentials = self.credentials.provide_credentials().await;
-        let identity = credentials.map_err(|error| Failure::unsent(NO_CREDENTIALS, &error))?.into();
-        let not_signed = |error: &(dyn std::error::Error + 'static)| Failure::unsent("it can't be signed", error);
+        let identity = credentials.map_err(|error| Failure::unsigned(&error))?.into();
         let parameters = SigningParams::builder()
             .identity(&identity)
             .region(&place.region)
             .name(&place.service)
-            .time(SystemTime::now())
+            .time(self.clock.now())
             .settings(SETTINGS.clone())
             .build()
-            .map_err(|error| not_signed(&error))?;
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect();
-        let bytes = body.bytes().map_or(SignableBody::UnsignedPayload, SignableBody::Bytes);
-        let signable = SignableRequest::new(method, &url, headers.iter().copied(), bytes);
-        let signature = signable.and_then(|signable| sign(signable, &parameters.into()));
-        let (of_signature, _) = signature.map_err(|error| not_signed(&error))?.into_parts().0.into_parts();
+            .map_err(unsignable)?;
         let mut request = HttpRequest::new(body);
-        request.set_method(method).map_err(|error| not_signed(&error))?;
-        request.set_uri(url).map_err(|error| not_signed(&error))?;
-        let of_signature = of_signature.iter().map(|header| (header.name(), header.value(), header.sensitive()));
-        let others = headers.into_iter().chain([("user-agent", self.user_agent.as_str())]);
-        for (name, value, is_sensitive) in of_signature.chain(others.map(|(name, value)| (name, value, false))) {
-            let mut value = HeaderValue::from_str(value).map_err(|error| not_signed(&error))?;
-            value.set_sensitive(is_sensitive);
-            request.headers_mut().try_insert(name.to_owned(), value).map_err(|error| not_signed(&error))?;
+        request.set_method(method).map_err(unsignable)?;
+        request.set_uri(url).map_err(unsignable)?;
+        // The signature leaves out who asks.
+        let asking = (Cow::Borrowed("user-agent"), self.user_agent.clone());
+        for (name, value) in headers.into_iter().chain([asking]) {
+            request.headers_mut().try_insert(name, value).map_err(unsignable)?;
+        }
+        let bytes = request.body().bytes().map_or(SignableBody::UnsignedPayload, SignableBody::Bytes);
+        let signable = SignableRequest::new(method, request.uri(), request.headers().iter(), bytes);
+        let signature = signable.and_then(|signable| sign(signable, &parameters.into())).map_err(unsignable)?;
+        for (name, value) in signature.output().headers() {
+            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).map_err(unsignable)?;
         }
         Ok(request)
     }
 }
 
+fn unsignable(error: impl std::error::Error + 'static) -> Failure {
+    Failure::unsendable("the request can't be signed", &error)
+}
+
 /// Finds the endpoint by Amazon's rules.
 async fn find(place: ParamsBuilder) -> Answer<Place> {
-    let not_found = |error: &(dyn std::error::Error + 'static)| Failure::unsent("there is no endpoint", error);
-    let params = place.build().map_err(|error| not_found(&error))?;
+    const NO_ENDPOINT: &str = "there is no endpoint";
+    let params = place.build().map_err(|error| Failure::unsendable(NO_ENDPOINT, &error))?;
     let endpoint = ResolveEndpoint::resolve_endpoint(&DefaultResolver::new(), &params).await;
-    let endpoint = endpoint.map_err(|error| not_found(error.as_ref()))?;
-    place_of(&endpoint)
-        .ok_or_else(|| Failure::unsendable("the bucket wants signatures of a kind that the driver has not"))
+    let endpoint = endpoint.map_err(|error| Failure::unsendable(NO_ENDPOINT, error.as_ref()))?;
+    place_of(&endpoint).ok_or_else(Failure::unsupported_signature)
 }
 
 /// None where the endpoint takes signatures of another kind.
@@ -192,25 +197,24 @@ fn place_of(endpoint: &Endpoint) -> Option<Place> {
     })
 }
 
-/// What the service did not do, by its code where it tells one.
+/// What the service did not do, by its code where it tells one in time. The status says enough to go on with.
 async fn refusal(answer: HttpResponse) -> Failure {
     let status = answer.status().as_u16();
     let request_id = answer.request_id().map(str::to_owned);
-    let told = match text_of(answer).await {
-        Ok(text) => xml::error(&text),
-        // The status says enough to go on with.
-        Err(_) => Told::default(),
+    let told = match tokio::time::timeout(LONGEST_REASON, text_of(answer, MAX_REASON)).await {
+        Ok(Ok(text)) => xml::error(&text),
+        _ => Told::default(),
     };
     Failure::refused(status, told, request_id)
 }
 
-/// The whole body of an answer.
-async fn text_of(answer: HttpResponse) -> Answer<String> {
+/// The whole body of an answer, which may have so many bytes.
+async fn text_of(answer: HttpResponse, max_bytes: usize) -> Answer<String> {
     let mut body = ByteStream::new(answer.into_body());
     let mut text = BytesMut::new();
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|error| Failure::broken(&error))?;
-        if text.len() + piece.len() > MAX_BODY {
+        if text.len() + piece.len() > max_bytes {
             return Err(Failure::misunderstood());
         }
         text.extend_from_slice(&piece);
@@ -220,17 +224,18 @@ async fn text_of(answer: HttpResponse) -> Answer<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::HashMap;
 
     use aws_sdk_s3::presigning::PresigningConfig;
-    use driver_api::ErrorKind;
+    use driver_api::{Condition, ErrorKind};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::S3Driver;
+    use crate::bucket::{Bucket, Listed};
     use crate::client::Clients;
-    use crate::options::{Credentials, S3Options, Secret};
+    use crate::options::{Credentials, S3Options, Secret, Timeouts};
 
     fn options(bucket: &str) -> S3Options {
         let credentials = Credentials::Key {
@@ -259,7 +264,7 @@ mod tests {
     async fn as_we_have_it(options: &S3Options, key: &str) -> String {
         let direct = Clients::new(options).unwrap().direct;
         let url = direct.url_of(key).await.unwrap();
-        let request = direct.signed("HEAD", url, &[], SdkBody::empty()).await.unwrap();
+        let request = direct.signed("HEAD", url, Vec::new(), SdkBody::empty()).await.unwrap();
         let scope: Vec<_> = request.headers().get("authorization").unwrap().split('/').skip(2).take(2).collect();
         format!("{} {}", request.uri(), scope.join(" "))
     }
@@ -288,8 +293,8 @@ mod tests {
     async fn requests_tell_who_asks() {
         let options = S3Options { user_agent: Some("mine".to_owned()), ..options("plain") };
         let direct = Clients::new(&options).unwrap().direct;
-        let headers = [(Cow::Borrowed("x-amz-acl"), "private".to_owned())];
-        let request = direct.signed("PUT", "http://a/b".to_owned(), &headers, SdkBody::from("abc")).await.unwrap();
+        let headers = vec![(Cow::Borrowed("x-amz-acl"), "private".to_owned())];
+        let request = direct.signed("PUT", "http://a/b".to_owned(), headers, SdkBody::from("abc")).await.unwrap();
         let header = |name: &str| request.headers().get(name).unwrap().to_owned();
         assert!(header("user-agent").starts_with("driver-s3/") && header("user-agent").ends_with(" app/mine"));
         assert_eq!(header("x-amz-security-token"), "token");
@@ -304,50 +309,108 @@ mod tests {
     async fn a_bucket_that_wants_another_kind_of_signature_is_told() {
         let driver = S3Driver::new(options("arn:aws:s3::123456789012:accesspoint:mfzwi23gnjvgw.mrap")).unwrap();
         let error = driver.check_connection().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Misconfigured);
         assert!(error.message().contains("nothing can be asked of Amazon S3 in eu-west-1"), "{error}");
     }
 
     #[tokio::test]
     async fn an_answer_without_end_is_not_read_to_it() {
         let answer = |bytes| HttpResponse::new(200.try_into().unwrap(), SdkBody::from(vec![b'<'; bytes]));
-        assert_eq!(text_of(answer(MAX_BODY)).await.unwrap().len(), MAX_BODY);
-        assert_eq!(text_of(answer(MAX_BODY + 1)).await.unwrap_err().into_error().kind(), ErrorKind::Unavailable);
+        assert_eq!(text_of(answer(9), 9).await.unwrap().len(), 9);
+        assert_eq!(text_of(answer(10), 9).await.unwrap_err().into_error().kind(), ErrorKind::Unavailable);
     }
 
-    /// Answers one request; whether there was one.
-    async fn answer(connection: &mut TcpStream, status: &str) -> bool {
+    /// A service that says what it is told to.
+    struct Service {
+        listener: TcpListener,
+        bucket: Bucket,
+    }
+
+    impl Service {
+        async fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let endpoint = format!("http://{}", listener.local_addr().unwrap());
+            let timeouts = Timeouts { answer: Duration::from_secs(20), ..Timeouts::default() };
+            Self { listener, bucket: Bucket::new(S3Options { timeouts, ..at(&endpoint, true) }).unwrap() }
+        }
+
+        async fn accept(&self) -> TcpStream {
+            self.listener.accept().await.unwrap().0
+        }
+    }
+
+    /// Answers one request, which it tells.
+    async fn answer(connection: &mut TcpStream, answer: &str) -> String {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
-            match connection.read_u8().await {
-                Ok(byte) => request.push(byte),
-                Err(_) => return false,
-            }
+            request.push(connection.read_u8().await.unwrap());
         }
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-        connection.write_all(answer.as_bytes()).await.is_ok()
+        connection.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await.unwrap();
+        String::from_utf8(request).unwrap()
     }
 
     #[tokio::test]
     async fn a_server_that_failed_is_not_asked_again() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let direct = Clients::new(&at(&format!("http://{}", listener.local_addr().unwrap()), true)).unwrap().direct;
-        let (answered, mut first) = tokio::join!(direct.head("a"), async {
-            let mut first = listener.accept().await.unwrap().0;
-            assert!(answer(&mut first, "404 Not Found").await);
+        let service = Service::start().await;
+        let head = || service.bucket.clients.direct.head("a", Duration::from_secs(20));
+        let (answered, mut first) = tokio::join!(head(), async {
+            let mut first = service.accept().await;
+            answer(&mut first, "404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
             first
         });
         assert!(answered.unwrap_err().is_missing_key());
         // One that answers, if only that there is nothing, is asked again.
-        let (failed, _) = tokio::join!(direct.head("a"), answer(&mut first, "503 Slow Down"));
+        let (failed, _) = tokio::join!(head(), answer(&mut first, "503 Slow Down\r\ncontent-length: 0\r\n\r\n"));
         failed.unwrap_err();
         // Over the same connection, nobody would answer.
-        let both = async {
-            tokio::join!(direct.head("a"), async {
-                let mut second = listener.accept().await.unwrap().0;
-                answer(&mut second, "200 OK").await
-            })
-        };
-        let (answered, _) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+        let (answered, _) = tokio::join!(head(), async {
+            answer(&mut service.accept().await, "200 OK\r\ncontent-length: 0\r\n\r\n").await
+        });
         assert!(answered.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_listing_is_not_found_by_nobody() {
+        let service = Service::start().await;
+        let page = "<Error><Code>NoSuchBucket</Code><Message>It is not there</Message></Error>";
+        let whole = format!("404 Not Found\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+        for (text, kind) in [
+            (whole.as_str(), ErrorKind::Misconfigured),
+            (&whole[..whole.len() - 10], ErrorKind::Unavailable),
+            ("404 Not Found\r\ncontent-length: 18\r\n\r\n404 page not found", ErrorKind::Unavailable),
+            ("404 Not Found\r\ncontent-length: 0\r\n\r\n", ErrorKind::Unavailable),
+        ] {
+            let listed = Listed { limit: 1, ..Listed::default() };
+            let (answered, _) = tokio::join!(service.bucket.list(&listed, None), async {
+                answer(&mut service.accept().await, text).await
+            });
+            assert_eq!(answered.unwrap_err().into_error().kind(), kind, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_refuses_and_then_says_no_more_has_refused() {
+        let service = Service::start().await;
+        let put = service.bucket.put("a", &[], HashMap::new(), &Condition::IfAbsent);
+        let (answered, _) = tokio::join!(put, async {
+            let mut connection = service.accept().await;
+            let request = answer(&mut connection, "412 Precondition Failed\r\ncontent-length: 9\r\n\r\n").await;
+            assert!(request.contains("\r\ncontent-length: 0\r\n") && request.contains("\r\nif-none-match: *\r\n"));
+            connection
+        });
+        let failure = answered.err().unwrap();
+        assert!(failure.is_unmet_condition() && !failure.is_unsure());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_clock_is_forgiven() {
+        let service = Service::start().await;
+        let date = "Sat, 28 Nov 2020 08:00:00 GMT";
+        let refused = format!("403 Forbidden\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n");
+        for is_known in [false, true] {
+            let head = service.bucket.clients.direct.head("a", Duration::from_secs(20));
+            let (_, request) = tokio::join!(head, async { answer(&mut service.accept().await, &refused).await });
+            assert_eq!(request.contains("Credential=key/20201128/"), is_known, "{request}");
+        }
     }
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use driver_api::{Condition, Error, ErrorKind, Retry, StoragePath};
-
-/// What is wanting where nobody can sign.
-pub(crate) const NO_CREDENTIALS: &str = "there are no credentials";
 
 /// What an answer tells of its own failure.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,8 +30,10 @@ pub(crate) struct Failure {
 /// What may have happened all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Nothing: the driver could make no request of it.
-    Unsent,
+    /// Nothing: the settings make no request possible.
+    Unsendable,
+    /// Nothing: there was nobody to sign it.
+    Unsigned,
     /// Nothing: it never reached the service, or the service refused it.
     Nothing,
     /// The service answered that it failed, which it may have done after the change.
@@ -57,8 +58,8 @@ impl Failure {
                 };
                 Self::refused(status.unwrap_or_default(), told, request_id)
             }
-            SdkError::ConstructionFailure(_) => Self::unsent("the request could not be made", &error),
-            _ if causes(&error).any(|cause| cause.is::<CredentialsError>()) => Self::unsent(NO_CREDENTIALS, &error),
+            SdkError::ConstructionFailure(_) => Self::unsendable("the request can't be made", &error),
+            _ if causes(&error).any(|cause| cause.is::<CredentialsError>()) => Self::unsigned(&error),
             SdkError::DispatchFailure(failure) if failure.is_user() || never_connected(&error) => {
                 let message = format!("the service could not be reached: {}", innermost(&error));
                 Self { fate: Fate::Nothing, status, code: None, message, request_id }
@@ -79,15 +80,30 @@ impl Failure {
         Self { fate: fate_of_answer(status, code.as_deref()), status: Some(status), code, message, request_id }
     }
 
-    /// The driver could make no request, for want of `what`.
-    pub(crate) fn unsent(what: &str, error: &(dyn StdError + 'static)) -> Self {
-        Self::unsendable(format!("{what}: {}", innermost(error)))
+    /// A failure of the connection.
+    pub(crate) fn of_connection(error: ConnectorError) -> Self {
+        // The type is of answers, and there was none.
+        Self::of(SdkError::<HeadObjectError>::dispatch_failure(error))
     }
 
-    /// There is nothing to send, as the message says.
-    pub(crate) fn unsendable(message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { fate: Fate::Unsent, status: None, code: None, message, request_id: None }
+    /// There is nobody to sign the request.
+    pub(crate) fn unsigned(error: &(dyn StdError + 'static)) -> Self {
+        Self::unsent(Fate::Unsigned, format!("there are no credentials: {}", innermost(error)))
+    }
+
+    /// The settings make no request possible: `what` is wrong.
+    pub(crate) fn unsendable(what: &str, error: &(dyn StdError + 'static)) -> Self {
+        Self::unsent(Fate::Unsendable, format!("{what}: {}", innermost(error)))
+    }
+
+    /// Amazon's rules want a signature that the driver does not know.
+    pub(crate) fn unsupported_signature() -> Self {
+        let message = "the bucket takes no signatures of version 4".to_owned();
+        Self::unsent(Fate::Unsendable, message)
+    }
+
+    fn unsent(fate: Fate, message: String) -> Self {
+        Self { fate, status: None, code: None, message, request_id: None }
     }
 
     /// What nobody knows the end of.
@@ -169,7 +185,7 @@ impl Failure {
 
     /// There was no request to send.
     pub(crate) fn was_never_sent(&self) -> bool {
-        self.fate == Fate::Unsent
+        matches!(self.fate, Fate::Unsendable | Fate::Unsigned)
     }
 
     /// The code of the service, where it told one.
@@ -207,6 +223,7 @@ impl Failure {
         match (by_code, self.status) {
             (Some(kind), _) => kind,
             _ if self.is_unsure() => ErrorKind::Unavailable,
+            _ if self.fate == Fate::Unsendable => ErrorKind::Misconfigured,
             (None, None | Some(200..=299)) => ErrorKind::Unavailable,
             (None, Some(301 | 307 | 308)) => ErrorKind::Misconfigured,
             (None, Some(401 | 403)) => ErrorKind::PermissionDenied,
@@ -307,7 +324,6 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::operation::put_object::PutObjectError;
-    use aws_smithy_runtime_api::client::result::ConnectorError;
 
     use super::*;
 
@@ -320,7 +336,8 @@ mod tests {
         assert!(failure.was_never_sent() && !failure.is_unsure());
         let error = failure.of_change(&path);
         assert_ne!(error.retry(), Retry::MaybeApplied);
-        assert!(error.message().contains(NO_CREDENTIALS), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().contains("no credentials"), "{error}");
         let broken = ConnectorError::io("the network is down".into());
         let failure = Failure::of(SdkError::<PutObjectError>::dispatch_failure(broken));
         assert_eq!(failure.of_change(&path).retry(), Retry::MaybeApplied);

@@ -29,6 +29,7 @@ mod body;
 mod bucket;
 mod check;
 mod client;
+mod clock;
 mod copy;
 mod credentials;
 mod delete;

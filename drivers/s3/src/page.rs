@@ -74,7 +74,10 @@ impl Reading {
             }
             (2, "ETag") => self.entry.etag = Some(text.to_owned()),
             (1, "EncodingType") => self.is_encoded = text == "url",
-            (1, "IsTruncated") => self.is_truncated = text == "true",
+            (1, "IsTruncated") => match text {
+                "true" | "false" => self.is_truncated = text == "true",
+                _ => self.wanting = Some("end"),
+            },
             (1, "NextContinuationToken") => self.next = Some(text.to_owned()).filter(|token| !token.is_empty()),
             (1, "Contents") => {
                 let item = std::mem::take(&mut self.entry).object();
@@ -84,6 +87,8 @@ impl Reading {
                 let prefix = std::mem::take(&mut self.entry).prefix;
                 self.push(prefix.map(Item::Prefix).ok_or("prefix"));
             }
+            // What is read so far belongs to nothing that is known.
+            (1, _) => self.entry = Entry::default(),
             _ => {}
         }
     }
@@ -161,6 +166,8 @@ mod tests {
     fn what_lacks_something_is_no_page() {
         for inner in [
             "<IsTruncated>true</IsTruncated>".to_owned(),
+            "<IsTruncated>True</IsTruncated>".to_owned(),
+            format!("<Other><Size>3</Size></Other>{}", OBJECT.replace("Size>", "Length>")),
             "<CommonPrefixes/>".to_owned(),
             OBJECT.replace("Key>", "Name>"),
             OBJECT.replace("<Size>3", "<Size>3.5"),
