@@ -141,7 +141,10 @@ impl Bucket {
     ) -> Answer<GetObjectOutput> {
         let request = self.clients.requests.get_object().bucket(self.name()).key(key).set_range(range);
         let request = request.set_if_match(if_match.map(|version| version.as_str().to_owned()));
-        let answer = self.answer(self.options.timeouts.answer, request.send()).await?;
+        let answer = self.answer(self.options.timeouts.answer, request.send()).await.map_err(|failure| {
+            // Not the word of the service that the file is gone, which who collects garbage would act upon.
+            if failure.is_bare_absence() { Failure::misunderstood() } else { failure }
+        })?;
         // Bytes without a time are no object: a proxy's page, or an error that was sent as a success.
         if answer.last_modified.is_none() {
             return Err(Failure::incomplete("time"));

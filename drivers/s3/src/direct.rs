@@ -104,8 +104,8 @@ impl Direct {
         let url = format!("{}/?{}", self.place().await?.url, parameters.join("&"));
         let request = self.signed("GET", url, Vec::new(), SdkBody::empty()).await?;
         let answer = within(limit, async { text_of(self.send(request).await?, MAX_BODY).await }).await;
-        // A bucket is there or is missing by a code. A bare 404 comes from something in between, and is not to pass for an
-        // empty directory.
+        // A bucket is there or is missing by a code of its own. Another 404 comes from something in between, and is not to pass
+        // for an empty directory.
         answer.map_err(|failure| if failure.is_missing_key() { Failure::misunderstood() } else { failure })
     }
 
@@ -370,19 +370,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listing_is_not_found_by_nobody() {
+    async fn an_absence_is_told_by_the_service_or_it_is_none() {
         let service = Service::start().await;
         let page = "<Error><Code>NoSuchBucket</Code><Message>It is not there</Message></Error>";
-        let whole = format!("404 Not Found\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+        let absent =
+            |length, body| format!("404 Not Found\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
         for (text, kind) in [
-            (whole.as_str(), ErrorKind::Misconfigured),
-            (&whole[..whole.len() - 10], ErrorKind::Unavailable),
-            ("404 Not Found\r\ncontent-length: 18\r\n\r\n404 page not found", ErrorKind::Unavailable),
-            ("404 Not Found\r\ncontent-length: 0\r\n\r\n", ErrorKind::Unavailable),
+            (absent(page.len(), page), ErrorKind::Misconfigured),
+            (absent(page.len(), &page[..20]), ErrorKind::Unavailable),
+            (absent(18, "404 page not found"), ErrorKind::Unavailable),
+            (absent(0, ""), ErrorKind::Unavailable),
         ] {
             let listed = Listed { limit: 1, ..Listed::default() };
             let (answered, _) = tokio::join!(service.bucket.list(&listed, None), async {
-                answer(&mut service.accept().await, text).await
+                answer(&mut service.accept().await, &text).await
+            });
+            assert_eq!(answered.unwrap_err().into_error().kind(), kind, "{text}");
+            let (answered, _) = tokio::join!(service.bucket.get("a", None, None), async {
+                answer(&mut service.accept().await, &text).await
             });
             assert_eq!(answered.unwrap_err().into_error().kind(), kind, "{text}");
         }
@@ -406,7 +411,7 @@ mod tests {
     async fn a_wrong_clock_is_forgiven() {
         let service = Service::start().await;
         let date = "Sat, 28 Nov 2020 08:00:00 GMT";
-        let refused = format!("403 Forbidden\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n");
+        let refused = format!("403 Forbidden\r\nconnection: close\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n");
         for is_known in [false, true] {
             let head = service.bucket.clients.direct.head("a", Duration::from_secs(20));
             let (_, request) = tokio::join!(head, async { answer(&mut service.accept().await, &refused).await });

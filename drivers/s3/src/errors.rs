@@ -52,8 +52,10 @@ impl Failure {
         let request_id = error.request_id().map(str::to_owned);
         match &error {
             SdkError::ServiceError(answer) => {
+                // Of a 404 without a body the client makes up a code.
+                let is_silent = answer.raw().body().bytes().is_some_and(<[u8]>::is_empty);
                 let told = Told {
-                    code: answer.err().code().map(str::to_owned),
+                    code: answer.err().code().filter(|_| !is_silent).map(str::to_owned),
                     message: answer.err().message().map(str::to_owned),
                 };
                 Self::refused(status.unwrap_or_default(), told, request_id)
@@ -142,7 +144,12 @@ impl Failure {
 
     /// The object is not there. An answer without a body does not tell that from a missing bucket.
     pub(crate) fn is_missing_key(&self) -> bool {
-        self.has_code(&["NoSuchKey", "NotFound"]) || (self.code.is_none() && self.status == Some(404))
+        self.has_code(&["NoSuchKey", "NotFound"]) || self.is_bare_absence()
+    }
+
+    /// A 404 without a code, where S3 has a body to tell one in: it comes from something in between.
+    pub(crate) fn is_bare_absence(&self) -> bool {
+        self.code.is_none() && self.status == Some(404)
     }
 
     /// The multipart upload is not there: completed or aborted.
