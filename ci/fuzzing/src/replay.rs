@@ -1,4 +1,6 @@
 //! Targets without a fuzzer: on the inputs of a corpus, and on some variations of each.
+//!
+//! It is part of tests alone, where what fails panics: a seed that is no number, a corpus that is not there, a broken target.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::http::HttpResponse;
@@ -186,7 +185,7 @@ impl Bucket {
     pub(crate) async fn delete(&self, key: &str, if_match: Option<&Version>) -> Answer<()> {
         let request = self.clients.requests.delete_object().bucket(self.name()).key(key);
         let request = request.set_if_match(if_match.map(|version| version.as_str().to_owned()));
-        let sending = request.customize().interceptor(OnAnswer(refuse_body)).send();
+        let sending = request.customize().interceptor(NoBody).send();
         self.answer(self.options.timeouts.answer, sending).await.map(drop)
     }
 
@@ -325,7 +324,7 @@ impl Bucket {
     /// Aborts an upload; one that is not there any more is aborted.
     pub(crate) async fn abort_upload(&self, key: &str, upload_id: &str) -> Answer<()> {
         let request = self.clients.requests.abort_multipart_upload().bucket(self.name()).key(key).upload_id(upload_id);
-        let sending = request.customize().interceptor(OnAnswer(refuse_body)).send();
+        let sending = request.customize().interceptor(NoBody).send();
         match self.answer(self.options.timeouts.answer, sending).await {
             Err(failure) if !failure.is_missing_upload() => Err(failure),
             _ => Ok(()),
@@ -427,21 +426,13 @@ fn length(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// Looks at an answer before the client makes of it what it declares to be in it.
-struct OnAnswer<F>(F);
+/// Takes a success with a body for what it is where S3 answers without one: the answer of something else.
+#[derive(Debug)]
+struct NoBody;
 
-impl<F> fmt::Debug for OnAnswer<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnAnswer")
-    }
-}
-
-impl<F> Intercept for OnAnswer<F>
-where
-    F: Fn(&HttpResponse) -> Result<(), BoxError> + Send + Sync,
-{
+impl Intercept for NoBody {
     fn name(&self) -> &'static str {
-        "OnAnswer"
+        "NoBody"
     }
 
     fn read_before_deserialization(
@@ -450,17 +441,13 @@ where
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        (self.0)(context.response())
+        let answer = context.response();
+        let has_body = answer.headers().get("content-length").is_some_and(|length| length != "0");
+        if answer.status().is_success() && has_body {
+            return Err("the answer has a body where S3 sends none".into());
+        }
+        Ok(())
     }
-}
-
-/// Takes a success with a body for what it is where S3 answers without one: the answer of something else.
-fn refuse_body(answer: &HttpResponse) -> Result<(), BoxError> {
-    let has_body = answer.headers().get("content-length").is_some_and(|length| length != "0");
-    if answer.status().is_success() && has_body {
-        return Err("the answer has a body where S3 sends none".into());
-    }
-    Ok(())
 }
 
 /// The time in a header.

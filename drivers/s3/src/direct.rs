@@ -58,7 +58,6 @@ pub(crate) struct Direct {
 }
 
 /// Where the bucket is, and for whom a signature is valid there.
-#[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     /// Without a slash at its end.
     url: String,
