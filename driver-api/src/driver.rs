@@ -118,7 +118,7 @@ pub trait StorageDriver: Debug + Send + Sync + 'static {
 ///
 /// [`Writer`](crate::Writer) is what callers hold. It promises every driver: chunks that are never empty and, but for the
 /// last before a close or commit, not small; no call after one of `close`, `commit`, `cancel` that succeeded, except
-/// `size`. After one that failed, any of them may follow.
+/// `size`. After one that failed, any of them may follow, and a `write` unless it may have published.
 ///
 /// Dropping a writer publishes nothing, and discards what was not kept by an earlier close (WRITE-4).
 #[async_trait]
@@ -136,7 +136,8 @@ pub trait FileWriter: Debug + Send {
     /// Keeps what was written, uncommitted and resumable, and answers with its size (WRITE-5).
     async fn close(&mut self, context: &Context) -> Result<u64>;
 
-    /// Publishes what was written, all or nothing (WRITE-3). After an error it may be tried again, or cancelled.
+    /// Publishes what was written, all or nothing (WRITE-3). After an error it may be tried again, or cancelled. After one that
+    /// says it may have been applied no `write` follows, so that a later attempt may find the work of this one and tell of it.
     async fn commit(&mut self, context: &Context, options: CommitOptions) -> Result<FileInfo>;
 
     /// Discards what was written, also what earlier closes kept; succeeds where nothing is left to discard (WRITE-4).

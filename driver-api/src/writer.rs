@@ -47,6 +47,8 @@ pub struct Writer {
     gathered: BytesMut,
     /// The driver lost bytes that it had accepted; what follows would stand at the wrong offset.
     lost: bool,
+    /// A commit may have published what is here, and trying it again may find just that: nothing more can become part of it.
+    unresolved: bool,
 }
 
 struct InFlight {
@@ -84,7 +86,7 @@ impl From<WriterError> for Error {
 
 impl Writer {
     pub(crate) fn new(storage: Storage, path: StoragePath, inner: Box<dyn FileWriter>) -> Self {
-        Self { storage, path, inner, in_flight: None, gathered: BytesMut::new(), lost: false }
+        Self { storage, path, inner, in_flight: None, gathered: BytesMut::new(), lost: false, unresolved: false }
     }
 
     /// Where the file will be, unless the commit says otherwise.
@@ -104,7 +106,8 @@ impl Writer {
     /// Appends a chunk. Small ones are gathered before the driver sees them.
     ///
     /// After an error, or where the future was dropped, [`size`](Self::size) tells whether the chunk was accepted; what was
-    /// accepted is tried again by the next call. Errors: NoSpace, TooLarge and what else the backend refuses.
+    /// accepted is tried again by the next call. Errors: NoSpace, TooLarge and what else the backend refuses; Conflict after a
+    /// commit that may have taken effect.
     pub async fn write(&mut self, context: &Context, chunk: Bytes) -> Result<()> {
         let result = self.accept(context, chunk).await;
         result.map_err(|error| self.place(Operation::Write, error))
@@ -112,6 +115,12 @@ impl Writer {
 
     async fn accept(&mut self, context: &Context, chunk: Bytes) -> Result<()> {
         context.check()?;
+        if self.unresolved {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "an earlier commit may have published the file, which takes no more bytes: commit it again, or cancel",
+            ));
+        }
         self.deliver(context).await?;
         if let Some(limit) = self.storage.capabilities().limits.object_bytes {
             let size = self.size().saturating_add(chunk.len() as u64);
@@ -183,7 +192,8 @@ impl Writer {
         self.finish(context, Operation::Close, closing).await
     }
 
-    /// Publishes what was written, all or nothing, and replaces what was there.
+    /// Publishes what was written, all or nothing, and replaces what was there. One that failed may be tried again; where it
+    /// may have taken effect ([`Retry::MaybeApplied`]) the writer takes no more bytes.
     ///
     /// With `to` on a driver without [`commit_elsewhere`](crate::Capabilities::commit_elsewhere) this is a commit followed by
     /// a move, which takes no condition; where the move fails, the file stays at the writer's own path.
@@ -239,7 +249,7 @@ impl Writer {
         operation: Operation,
         call: impl FnOnce(Box<dyn FileWriter>, Context) -> Ending<T>,
     ) -> Result<T, WriterError> {
-        let Self { storage, path, inner, in_flight, gathered, lost } = self;
+        let Self { storage, path, inner, in_flight, gathered, lost, unresolved } = self;
         let ending = call(inner, context.clone());
         let place = storage.call(context, operation, &path);
         let answer = place.answer(begin(context, async move { Ok(ending.await) })).await;
@@ -247,7 +257,8 @@ impl Writer {
             Ok((_, Ok(value))) => Ok(value),
             Ok((inner, Err(error))) => {
                 let error = place.place(error);
-                let writer = Self { storage, path, inner, in_flight, gathered, lost };
+                let unresolved = unresolved || operation == Operation::Commit && error.retry() == Retry::MaybeApplied;
+                let writer = Self { storage, path, inner, in_flight, gathered, lost, unresolved };
                 Err(WriterError { error, writer: Some(Box::new(writer)) })
             }
             Err(error) => Err(WriterError { error, writer: None }),

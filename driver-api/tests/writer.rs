@@ -124,6 +124,28 @@ async fn a_failed_commit_hands_the_writer_back() {
     assert_eq!(again.commit(&context, CommitOptions::default()).await.unwrap().size, 3);
 }
 
+#[tokio::test]
+async fn a_commit_that_may_have_published_is_the_last_of_the_bytes() {
+    let (script, context) = (Script::default(), Context::background());
+    let mut writer = writer(&script).await;
+    writer.write(&context, "abc".into()).await.unwrap();
+    script.fail_next_commit();
+    let mut writer = writer.commit(&context, CommitOptions::default()).await.unwrap_err().writer.unwrap();
+    writer.write(&context, "def".into()).await.unwrap();
+    script.lose_answer_of_next_commit();
+    let mut writer = writer.commit(&context, CommitOptions::default()).await.unwrap_err().writer.unwrap();
+    script.fail_next_commit();
+    for _ in 0..2 {
+        assert_eq!(writer.write(&context, "ghi".into()).await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(writer.size(), 6);
+        match writer.commit(&context, CommitOptions::default()).await {
+            Err(failure) => writer = failure.writer.unwrap(),
+            Ok(info) => return assert_eq!(info.size, 6),
+        }
+    }
+    panic!("the second commit failed");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_commit_interrupted_on_its_way_goes_on_without_its_caller() {
     let script = Script::default();

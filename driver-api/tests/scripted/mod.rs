@@ -57,6 +57,9 @@ impl Script {
     pub(crate) fn fail_next_commit(&self) {
         self.state().next_commit = Behaviour::Fail;
     }
+    pub(crate) fn lose_answer_of_next_commit(&self) {
+        self.state().next_commit = Behaviour::TakeAndFail;
+    }
     pub(crate) fn hang_next_commit_until_released(&self) {
         self.state().next_commit = Behaviour::HangUntilReleased;
     }
@@ -158,6 +161,7 @@ impl FileWriter for ScriptedWriter {
         let behaviour = std::mem::take(&mut self.script.state().next_commit);
         match behaviour {
             Behaviour::Fail => return Err(told_to_fail()),
+            Behaviour::TakeAndFail => return Err(told_to_fail().with_retry(Retry::MaybeApplied)),
             Behaviour::HangUntilReleased => self.script.0.released.notified().await,
             _ => {}
         }
