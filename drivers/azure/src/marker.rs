@@ -17,6 +17,8 @@
 use bytes::{Bytes, BytesMut};
 use driver_api::{Error, ErrorKind, Result};
 
+use crate::plan::MOST_BLOCKS;
+
 const FIRST_LINE: &str = "unfinished write 1";
 /// The metadata of a marker, so that a listing tells all that `unfinished` needs.
 const SIZE: &str = "size";
@@ -55,6 +57,16 @@ impl BlockIds {
 
     pub(crate) fn count(&self) -> u64 {
         self.runs.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether the last of the writers has put none.
+    pub(crate) fn last_run_is_empty(&self) -> bool {
+        self.runs.last().is_none_or(|(_, count)| *count == 0)
+    }
+
+    /// An id beside all others, for a block that is never part of a file.
+    pub(crate) fn beside(&self) -> Bytes {
+        id(self.session, 0, u64::from(u32::MAX))
     }
 
     /// Begins what another writer puts.
@@ -131,11 +143,16 @@ impl Marker {
             match line.split(' ').collect::<Vec<_>>()[..] {
                 ["run", writer, count] => {
                     let writer = u32::from_str_radix(writer, 16).map_err(|_| corrupt())?;
-                    blocks.runs.push((writer, count.parse().map_err(|_| corrupt())?));
+                    let count = count.parse().ok().filter(|count| *count <= MOST_BLOCKS).ok_or_else(corrupt)?;
+                    blocks.runs.push((writer, count));
                 }
                 ["tail", length] if length.parse() == Ok(body.len()) => {}
                 _ => return Err(corrupt()),
             }
+        }
+        // Blocks are looked for before they are believed, and the bytes of no blocks are none.
+        if blocks.count() > MOST_BLOCKS || blocks.count() == 0 && stored > 0 {
+            return Err(corrupt());
         }
         Ok(Self { blocks, stored, tail: body })
     }
@@ -190,6 +207,21 @@ mod tests {
     }
 
     #[test]
+    fn a_marker_of_more_than_there_can_be_is_corrupt() {
+        let body = |facts: &str| Bytes::from(format!("{FIRST_LINE}\nsession 1\n{facts}tail 0\n\n"));
+        let most = u64::MAX;
+        for facts in [
+            "stored 5\n".to_owned(),
+            "stored 5\nrun 1 0\n".to_owned(),
+            format!("stored 5\nrun 1 {most}\nrun 2 {most}\n"),
+            "stored 5\nrun 1 50000\nrun 2 1\n".to_owned(),
+        ] {
+            assert_eq!(Marker::parse(body(&facts)).unwrap_err().kind(), ErrorKind::Corrupt, "{facts}");
+        }
+        assert_eq!(Marker::parse(body("stored 5\nrun 1 50000\n")).unwrap().size(), 5);
+    }
+
+    #[test]
     fn ids_are_equally_long_in_order_and_of_one_writer_each() {
         let (one, mut other) = (marker().blocks, marker().blocks);
         other.session = one.session;
@@ -197,5 +229,6 @@ mod tests {
         assert_eq!((ids.len() as u64, one.count()), (3, 3));
         assert!(ids.iter().all(|id| id.len() == 32));
         assert!(other.iter().all(|id| !ids.contains(&id)));
+        assert!(one.beside().len() == 32 && !ids.contains(&one.beside()));
     }
 }

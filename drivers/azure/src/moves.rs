@@ -24,9 +24,8 @@ impl Store {
         context.check()?;
         match self.container.copy(&source, &facts.version, &target, &nonce.metadata()).await {
             Ok(CopyState::Done) => {}
-            Ok(CopyState::Failed) => return Err(copy_failed()),
-            Ok(CopyState::Pending) => self.await_copy(&target, &facts, &nonce).await?,
-            Err(failure) if failure.is_missing() => return Err(Error::not_found(from)),
+            Ok(CopyState::Failed | CopyState::Pending) => self.await_copy(&target, &facts, &nonce).await?,
+            Err(failure) if failure.is_missing() => return Err(self.not_copied(from, &source).await),
             Err(failure) if failure.is_unmet_condition() => return Err(source_changed()),
             Err(failure) if failure.is_ambiguous() => {
                 let error = failure.into_error(Effect::Change);
@@ -54,7 +53,11 @@ impl Store {
                 Ok(facts) if nonce.made(&facts) => match facts.copy {
                     Some(CopyState::Pending) => {}
                     Some(CopyState::Done) if facts.size == source.size => return Ok(()),
-                    _ => return Err(copy_failed()),
+                    _ => {
+                        // What the copy left is no file. Where this fails too, reading it tells so.
+                        let _ = self.container.delete(target, Some(&facts.version)).await;
+                        return Err(copy_failed());
+                    }
                 },
                 // A copy of which the answer was lost, and which has not begun or was replaced.
                 Ok(_) => return Err(copy_failed()),
@@ -69,6 +72,23 @@ impl Store {
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The error of a copy whose source the service does not find. It looks for it where this driver says that it is, by the
+    /// service's URL, which is another name than its own where something stands in between.
+    async fn not_copied(&self, from: &StoragePath, source: &str) -> Error {
+        match self.container.head(source).await {
+            Ok(_) => {
+                let message = format!(
+                    "the service cannot read {}, from where it was to copy: the service URL must be one that the service \
+                     itself reaches",
+                    self.container.endpoint()
+                );
+                Error::new(ErrorKind::Misconfigured, message)
+            }
+            Err(failure) if failure.is_missing() => Error::not_found(from),
+            Err(failure) => failure.into_error(Effect::None),
         }
     }
 }

@@ -158,7 +158,10 @@ impl AzureOptions {
     pub fn mistakes(&self) -> Vec<(&'static str, String)> {
         let mut mistakes = Vec::new();
         let account = &self.account;
-        if account.is_empty() || !account.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
+        let in_clouds = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        // Emulators take others too.
+        let elsewhere = |byte: u8| self.service_url.is_some() && (byte.is_ascii_alphanumeric() || byte == b'-');
+        if account.is_empty() || !account.bytes().all(|byte| in_clouds(byte) || elsewhere(byte)) {
             mistakes
                 .push(("account", "this is no name of a storage account: lower-case letters and digits".to_owned()));
         }
@@ -200,12 +203,11 @@ impl AzureOptions {
 
 fn is_container_name(name: &str) -> bool {
     let of_the_alphabet = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    name == "$root"
-        || (3..=63).contains(&name.len())
-            && name.bytes().all(of_the_alphabet)
-            && !name.contains("--")
-            && !name.starts_with('-')
-            && !name.ends_with('-')
+    (3..=63).contains(&name.len())
+        && name.bytes().all(of_the_alphabet)
+        && !name.contains("--")
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 pub(crate) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -224,9 +226,11 @@ mod tests {
     fn refuses_what_cannot_work_before_anything_is_opened() {
         assert!(options().check().is_ok());
         type Change = fn(&mut AzureOptions);
-        let wrong: [(&str, Change); 11] = [
+        let wrong: [(&str, Change); 12] = [
             ("account", |o| o.account = "My-Account".into()),
             ("container", |o| o.container = "a--b".into()),
+            // Names in it have no `/`.
+            ("root container", |o| o.container = "$root".into()),
             ("short container", |o| o.container = "ab".into()),
             ("scheme", |o| o.service_url = Url::parse("ftp://host/").ok()),
             ("root", |o| o.root = StoragePath::parse(&format!("/{}", "r".repeat(100))).unwrap()),

@@ -7,7 +7,7 @@ use driver_api::{
 };
 use futures_util::{StreamExt, stream};
 
-use crate::client::{BodyStream, Effect, Failure};
+use crate::client::{BlobFacts, BodyStream, CopyState, Effect, Failure, LAST_OFFSET};
 use crate::store::{Store, info};
 
 /// The most memory that is taken for a file before its bytes come: 8 MiB.
@@ -42,7 +42,7 @@ impl Store {
     }
 
     /// Begins to read a range by one request; by one more where the range is empty or begins at or behind the end, which the
-    /// service has no answer for.
+    /// service has no answer for, and by a third where the file has grown between the two.
     async fn open(
         &self,
         path: &StoragePath,
@@ -50,27 +50,25 @@ impl Store {
         version: Option<&Version>,
     ) -> Result<(FileInfo, std::ops::Range<u64>, BodyStream)> {
         let name = self.names.file(path);
-        loop {
-            if range.length != Some(0) {
+        for _ in 0..2 {
+            if range.length != Some(0) && range.offset <= LAST_OFFSET {
                 match self.container.get(&name, range, version).await {
                     Ok(download) => {
-                        let resolved = range.resolve(download.facts.size)?;
-                        return Ok((info(path, &download.facts), resolved, download.body));
+                        let facts = whole(&download.facts, version)?;
+                        return Ok((info(path, facts), range.resolve(facts.size)?, download.body));
                     }
                     Err(failure) if is_beyond_the_end(&failure) => {}
                     Err(failure) => return Err(unread(path, failure)),
                 }
             }
             let facts = self.container.head(&name).await.map_err(|failure| unread(path, failure))?;
-            if version.is_some_and(|version| *version != facts.version) {
-                return Err(other_version());
-            }
+            let facts = whole(&facts, version)?;
             let resolved = range.resolve(facts.size)?;
-            // The file may have grown between the two requests; then the range is not empty any more.
             if resolved.is_empty() {
-                return Ok((info(path, &facts), resolved, Box::pin(stream::empty())));
+                return Ok((info(path, facts), resolved, Box::pin(stream::empty())));
             }
         }
+        Err(Error::new(ErrorKind::Unavailable, "the service refuses a range that it says the file has"))
     }
 
     pub(crate) async fn stat(&self, path: &StoragePath) -> Result<Entry> {
@@ -78,7 +76,7 @@ impl Store {
             return Ok(Entry::Directory(path.clone()));
         }
         match self.container.head(&self.names.file(path)).await {
-            Ok(facts) => Ok(Entry::File(info(path, &facts))),
+            Ok(facts) => Ok(Entry::File(info(path, whole(&facts, None)?))),
             Err(failure) if failure.is_missing() => {
                 if self.is_directory(path).await? {
                     Ok(Entry::Directory(path.clone()))
@@ -88,6 +86,23 @@ impl Store {
             }
             Err(failure) => Err(failure.into_error(Effect::None)),
         }
+    }
+}
+
+/// The facts of a file that has its bytes, and is of `version` where that is given: what stands between here and the service may
+/// take no notice of a condition.
+fn whole<'a>(facts: &'a BlobFacts, version: Option<&Version>) -> Result<&'a BlobFacts> {
+    if version.is_some_and(|version| *version != facts.version) {
+        return Err(other_version());
+    }
+    // The target of a copy is there, without bytes, before they come, and stays so where they never do.
+    match facts.copy {
+        None | Some(CopyState::Done) => Ok(facts),
+        Some(CopyState::Pending) => Err(Error::new(ErrorKind::Unavailable, "the file is still being copied")),
+        Some(CopyState::Failed) => Err(Error::new(
+            ErrorKind::Corrupt,
+            "the copy that was to make this file failed; write it again, or delete it",
+        )),
     }
 }
 

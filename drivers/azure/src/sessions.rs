@@ -17,6 +17,9 @@ use crate::store::Store;
 /// How many sessions are looked at at once.
 const LOOKS: usize = 8;
 
+/// How often a session is sought whose place another one takes meanwhile.
+const RESUMES: usize = 3;
+
 /// What a writer that appends begins with.
 pub(crate) enum Resumed {
     Kept(Marker, Ownership),
@@ -37,19 +40,28 @@ enum Found {
 impl Store {
     /// Reads what is kept at `path`, and makes the caller its owner; Conflict where it has one.
     pub(crate) async fn resume(&self, path: &StoragePath) -> Result<Resumed> {
-        loop {
+        for _ in 0..RESUMES {
             let releases = self.owners.releases();
             let marker = match self.read_marker(path).await? {
                 Found::Kept(marker) => marker,
                 Found::Ended => return Ok(Resumed::Nothing { marked: true }),
                 Found::Nothing => return Ok(Resumed::Nothing { marked: false }),
             };
-            let ownership = self.owners.claim(marker.blocks.session()).ok_or_else(owned)?;
-            // Whoever owned the session may have closed it since the marker was read.
+            let session = marker.blocks.session();
+            let ownership = self.owners.claim(session).ok_or_else(owned)?;
             if self.owners.releases() == releases {
                 return Ok(Resumed::Kept(marker, ownership));
             }
+            // Somebody released a session since the marker was read: if it was this one, they may have closed it. Now that it
+            // has an owner they can't any more, and what is read holds.
+            match self.read_marker(path).await? {
+                Found::Kept(marker) if marker.blocks.session() == session => {
+                    return Ok(Resumed::Kept(marker, ownership));
+                }
+                _ => {}
+            }
         }
+        Err(Error::new(ErrorKind::Unavailable, "the unfinished write was replaced each time that it was read"))
     }
 
     async fn read_marker(&self, path: &StoragePath) -> Result<Found> {

@@ -20,6 +20,9 @@ use crate::plan::MOST_BLOCKS;
 use crate::sessions::Resumed;
 use crate::store::{Nonce, Store, after_lost_answer, file};
 
+/// How often a put in blocks is begun, where another file is put at its path each time.
+const PUTS: usize = 4;
+
 pub(crate) struct AzureWriter {
     store: Arc<Store>,
     path: StoragePath,
@@ -118,13 +121,32 @@ impl AzureWriter {
         context: &Context,
         condition: Condition,
     ) -> Result<FileInfo> {
-        let mut writer = Self::truncating(store, path);
-        // A put leaves alone what is kept at its path.
-        writer.marked = false;
-        for piece in pieces {
-            writer.write(context, piece.clone()).await?;
+        for _ in 1..PUTS {
+            let writer = Self::truncating(store.clone(), path.clone());
+            let (outcome, state) = writer.put_once(pieces, context, &condition).await;
+            // What was published there meanwhile discarded the blocks, and stands in the way of nothing.
+            if state != State::Lost || condition != Condition::None {
+                return outcome;
+            }
         }
-        writer.commit(context, CommitOptions::default().with_condition(condition)).await
+        Self::truncating(store, path).put_once(pieces, context, &condition).await.0
+    }
+
+    async fn put_once(
+        mut self,
+        pieces: &[Bytes],
+        context: &Context,
+        condition: &Condition,
+    ) -> (Result<FileInfo>, State) {
+        // A put leaves alone what is kept at its path.
+        self.marked = false;
+        let outcome = async {
+            for piece in pieces {
+                self.write(context, piece.clone()).await?;
+            }
+            self.commit(context, CommitOptions::default().with_condition(condition.clone())).await
+        };
+        (outcome.await, self.state)
     }
 
     /// Begins to send full blocks as far as there is room. A block that would be the last is held back: it may be the file.
@@ -203,7 +225,11 @@ impl AzureWriter {
     /// Publishes, and after an earlier attempt without an answer finds out whether that one did.
     async fn publish_once(&mut self, context: &Context, condition: &Condition) -> Result<FileInfo> {
         let unsure = self.state == State::Unsure;
-        if unsure && let Some(info) = self.store.published(&self.path, &self.nonce).await {
+        // Of the same write, and of another length: then bytes were added since.
+        if unsure
+            && let Some(info) = self.store.published(&self.path, &self.nonce).await
+            && info.size == self.whole_size()
+        {
             return Ok(info);
         }
         let published = self.publish(context, condition).await;
@@ -211,6 +237,30 @@ impl AzureWriter {
             self.state = State::Unsure;
         }
         if unsure { published.map_err(after_lost_answer) } else { published }
+    }
+
+    /// A commit without an answer may have published, and so have ended the session: then there is nothing to keep.
+    async fn refuse_published(&self) -> Result<()> {
+        match self.store.container.head(&self.store.names.file(&self.path)).await {
+            Ok(facts) if self.nonce.made(&facts) => {
+                let message = "the commit before has published the file; commit it again to learn what it became";
+                Err(Error::new(ErrorKind::Conflict, message).with_retry(Retry::MaybeApplied))
+            }
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is_missing() => Ok(()),
+            Err(failure) => Err(failure.into_error(Effect::None)),
+        }
+    }
+
+    /// The service forgets blocks a week after the last of them was put. Where this writer has put none, one that nobody needs
+    /// begins the week again for all; it is the same each time.
+    async fn refresh(&self) -> Result<()> {
+        if self.blocks.count() == 0 || !self.blocks.last_run_is_empty() {
+            return Ok(());
+        }
+        let name = self.store.names.file(&self.path);
+        let put = self.store.container.put_block(&name, self.blocks.beside(), Bytes::from_static(b"-")).await;
+        put.map_err(|failure| failure.into_error(Effect::None))
     }
 
     async fn unmark(&mut self) -> Result<()> {
@@ -255,6 +305,9 @@ impl FileWriter for AzureWriter {
         context.check()?;
         self.require("close")?;
         let size = self.whole_size();
+        if self.state == State::Unsure {
+            self.refuse_published().await?;
+        }
         if self.unchanged != Some(size) {
             self.drain().await?;
             // A block of its own only where it is not short, so that many closes do not use up the blocks.
@@ -262,6 +315,7 @@ impl FileWriter for AzureWriter {
                 self.begin(self.tail.length())?;
             }
             self.uploads.settle().await?;
+            self.refresh().await?;
             let marker = Marker { blocks: self.blocks.clone(), stored: self.stored, tail: self.tail.bytes() };
             context.check()?;
             self.marked = true;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use driver_api::layers::Retry as RetryLayer;
 use driver_api::{
-    CommitOptions, Condition, Context, DeleteOptions, ErrorKind, GetOptions, PutOptions, ReadOptions, Retry, Storage,
-    StoragePath, WriteOptions, Writer, WriterError,
+    ByteRange, CommitOptions, Condition, Context, DeleteOptions, ErrorKind, FileWriter, GetOptions, ListOptions,
+    PutOptions, ReadOptions, Retry, Storage, StorageDriver, StoragePath, WriteOptions, Writer, WriterError,
 };
 use driver_azure::{AzureDriver, AzureOptions};
 
@@ -150,6 +150,97 @@ async fn a_commit_that_is_tried_again_after_a_lost_answer_knows_its_own_work() {
     assert_eq!(info.size, 2 * BLOCK as u64 + 1);
 }
 
+/// A writer of the driver itself, past what `Storage` sees to, with `size` bytes and a commit that published and does not know.
+async fn unsure(bench: &Bench, file: &StoragePath, size: usize) -> Box<dyn FileWriter> {
+    let mut options = bench.options.clone();
+    options.service_url = Some(bench.proxy.endpoint().clone());
+    options.answer_timeout = PATIENCE;
+    let driver = AzureDriver::new(&options).unwrap();
+    let mut writer = driver.writer(&context(), file, WriteOptions::default()).await.unwrap();
+    writer.write(&context(), vec![1; size].into()).await.unwrap();
+    let requests = if size > BLOCK { size.div_ceil(BLOCK) } else { 0 };
+    let fates = std::iter::repeat_n(Fate::Pass, requests).chain([Fate::LoseAnswer, Fate::Break]);
+    bench.proxy.next(fates);
+    let error = writer.commit(&context(), CommitOptions::default()).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::MaybeApplied);
+    assert_eq!(bench.content(file).await.unwrap().len(), size, "the commit did not publish");
+    writer
+}
+
+#[tokio::test]
+async fn a_commit_does_not_claim_bytes_that_came_after_one_without_an_answer() {
+    let bench = Bench::new().await;
+    for size in [5, 2 * BLOCK + 1] {
+        let file = path(&format!("/{size}"));
+        let mut writer = unsure(&bench, &file, size).await;
+        writer.write(&context(), vec![2; 7].into()).await.unwrap();
+        // In blocks the answer is an error: those of the first part are in a file, and gone as blocks.
+        if let Ok(info) = writer.commit(&context(), CommitOptions::default()).await {
+            assert_eq!(info.size, size as u64 + 7);
+            assert_eq!(bench.content(&file).await.unwrap().len(), size + 7);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_close_does_not_claim_to_keep_what_a_commit_has_published() {
+    let bench = Bench::new().await;
+    for size in [5, 2 * BLOCK + 1] {
+        let file = path(&format!("/{size}"));
+        let mut writer = unsure(&bench, &file, size).await;
+        let error = writer.close(&context()).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Conflict, Retry::MaybeApplied));
+        assert_eq!(writer.commit(&context(), CommitOptions::default()).await.unwrap().size, size as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_large_put_begins_again_where_another_one_discarded_its_blocks() {
+    const LARGE: usize = (64 << 20) + 1;
+    let bench = Bench::new().await;
+    let mut options = bench.options.clone();
+    (options.block_size, options.service_url) = (32 << 20, Some(bench.proxy.endpoint().clone()));
+    let storage = Storage::new(AzureDriver::new(&options).unwrap());
+    let content = Bytes::from(vec![7; LARGE]);
+    let discarded = [Fate::Pass, Fate::Pass, Fate::Pass, Fate::Answer(400, "InvalidBlockList")];
+    bench.proxy.next(discarded.clone());
+    let put = storage.put(&context(), &path("/file"), content.clone(), PutOptions::default()).await.unwrap();
+    assert_eq!((put.size, bench.proxy.take().len()), (LARGE as u64, 8));
+    bench.proxy.next(discarded);
+    let if_match = PutOptions::default().with_condition(Condition::IfMatch(put.version.unwrap()));
+    let error = storage.put(&context(), &path("/file"), content, if_match).await.unwrap_err();
+    assert_eq!((error.kind(), bench.proxy.take().len()), (ErrorKind::Conflict, 4));
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_however_busy_others_are() {
+    let bench = Bench::new().await;
+    let keep = async |file: &str| {
+        let mut writer = bench.proxied.writer(&context(), &path(file), WriteOptions::default()).await.unwrap();
+        writer.write(&context(), "kept".into()).await.unwrap();
+        writer.close(&context()).await.unwrap();
+    };
+    let resume = async |file: &str| {
+        let writer = bench.proxied.writer(&context(), &path(file), WriteOptions::append()).await.unwrap();
+        assert_eq!(writer.close(&context()).await.unwrap(), 4);
+    };
+    tokio::join!(keep("/a"), keep("/b"));
+    bench.proxy.take();
+    // Each read takes as long as the other's, so that each ends while the other goes on.
+    bench.proxy.next(std::iter::repeat_n(Fate::Delay(Duration::from_millis(20)), 10_000));
+    let busy = async {
+        loop {
+            resume("/a").await;
+        }
+    };
+    tokio::select! {
+        () = busy => {}
+        () = async { for _ in 0..10 { resume("/b").await } } => {}
+    }
+    let requests = bench.proxy.take().len();
+    assert!(requests <= 60, "{requests} requests for ten times two reads, beside as many");
+}
+
 #[tokio::test]
 async fn a_stream_that_breaks_or_stalls_goes_on_where_it_was() {
     let bench = Bench::new().await;
@@ -189,6 +280,106 @@ async fn a_copy_that_takes_its_time_is_awaited_and_given_up_past_its_deadline() 
     let error = impatient.move_to(&context(), &to, &from).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::MaybeApplied));
     assert_eq!(bench.content(&to).await, Some(Bytes::from_static(b"content")), "the source is gone");
+}
+
+#[tokio::test]
+async fn a_copy_that_failed_leaves_the_source_and_nothing_that_could_be_taken_for_the_file() {
+    const FAILED: Fate = Fate::Rewrite("x-ms-copy-status: success", "x-ms-copy-status: failed");
+    let bench = Bench::new().await;
+    let (from, to) = (path("/from"), path("/to"));
+    bench.put(&from, &Bytes::from_static(b"content")).await;
+    bench.proxy.take();
+    bench.proxy.next([Fate::Pass, FAILED, FAILED]);
+    let error = bench.proxied.move_to(&context(), &from, &to).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::MaybeApplied));
+    assert_eq!(bench.proxy.take(), ["HEAD", "PUT", "HEAD", "DELETE"]);
+    assert_eq!((bench.content(&from).await, bench.content(&to).await), (Some(Bytes::from_static(b"content")), None));
+}
+
+#[tokio::test]
+async fn a_file_whose_copy_is_not_whole_is_not_read() {
+    const PENDING: Fate = Fate::Rewrite("x-ms-copy-status: success", "x-ms-copy-status: pending");
+    const FAILED: Fate = Fate::Rewrite("x-ms-copy-status: success", "x-ms-copy-status: aborted");
+    let bench = Bench::new().await;
+    let (from, to) = (path("/from"), path("/to"));
+    bench.put(&from, &Bytes::from_static(b"content")).await;
+    bench.direct.move_to(&context(), &from, &to).await.unwrap();
+    for (fate, kind) in [(PENDING, ErrorKind::Unavailable), (FAILED, ErrorKind::Corrupt)] {
+        bench.proxy.next([fate.clone(), fate.clone(), fate]);
+        let stat = bench.proxied.stat(&context(), &to).await.unwrap_err();
+        let get = bench.proxied.get(&context(), &to, GetOptions::default()).await.unwrap_err();
+        let read = bench.proxied.reader(&context(), &to, ReadOptions::default()).await.unwrap_err();
+        assert_eq!([stat.kind(), get.kind(), read.kind()], [kind; 3]);
+    }
+    assert_eq!(bench.proxied.get(&context(), &to, GetOptions::default()).await.unwrap().1, "content");
+}
+
+#[tokio::test]
+async fn a_copy_from_where_the_service_cannot_read_is_no_missing_file() {
+    let bench = Bench::new().await;
+    bench.put(&path("/from"), &Bytes::new()).await;
+    bench.proxy.next([Fate::Pass, Fate::Answer(404, "CannotVerifyCopySource")]);
+    let error = bench.proxied.move_to(&context(), &path("/from"), &path("/to")).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Misconfigured && error.message().contains("service URL"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_range_or_version_is_no_answer() {
+    const SHIFTED: Fate = Fate::Rewrite("bytes 2-4/10", "bytes 0-2/10");
+    const WHOLE: Fate = Fate::Rewrite("content-range: bytes 2-4/10", "x-no-range: 0");
+    const OTHER: Fate = Fate::Rewrite("etag: \"0x", "etag: \"0y");
+    let bench = Bench::new().await;
+    let file = path("/file");
+    bench.put(&file, &Bytes::from_static(b"0123456789")).await;
+    let range = ByteRange::span(2, 3);
+    for fate in [SHIFTED, WHOLE] {
+        bench.proxy.next([fate.clone(), fate.clone()]);
+        let get = bench.proxied.get(&context(), &file, GetOptions::default().with_range(range)).await;
+        let read = bench.proxied.reader(&context(), &file, ReadOptions::default().with_range(range)).await;
+        let kinds = [get.map(drop).unwrap_err().kind(), read.map(drop).unwrap_err().kind()];
+        assert_eq!(kinds, [ErrorKind::Unavailable; 2], "{fate:?}");
+    }
+    let version = bench.direct.stat(&context(), &file).await.unwrap().into_file().unwrap().version.unwrap();
+    let options = ReadOptions::default().with_if_match(version);
+    bench.proxied.reader(&context(), &file, options.clone()).await.unwrap();
+    bench.proxy.next([OTHER]);
+    assert_eq!(bench.proxied.reader(&context(), &file, options).await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn a_range_that_is_refused_and_said_to_be_there_is_asked_for_twice_at_most() {
+    let bench = Bench::new().await;
+    bench.put(&path("/file"), &Bytes::from_static(b"0123456789")).await;
+    bench.proxy.take();
+    bench.proxy.next((0..50).flat_map(|_| [Fate::Answer(416, "InvalidRange"), Fate::Pass]));
+    let error = bench.proxied.get(&context(), &path("/file"), GetOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(bench.proxy.take(), ["GET", "HEAD", "GET", "HEAD"]);
+}
+
+#[tokio::test]
+async fn ranges_that_no_header_can_name_are_answered() {
+    let bench = Bench::new().await;
+    bench.put(&path("/file"), &Bytes::from_static(b"0123456789")).await;
+    let get = async |range| {
+        let options = GetOptions::default().with_range(range);
+        bench.proxied.get(&context(), &path("/file"), options).await.map(|(_, bytes)| bytes)
+    };
+    assert_eq!(get(ByteRange::span(7, u64::MAX)).await.unwrap(), "789");
+    assert_eq!(get(ByteRange::from(u64::MAX)).await.unwrap_err().kind(), ErrorKind::InvalidRange);
+}
+
+#[tokio::test]
+async fn a_tier_that_nobody_knows_is_no_reason_to_refuse_a_file() {
+    const HEADER: Fate = Fate::Rewrite("x-ms-access-tier: Hot", "x-ms-access-tier: Odd");
+    const ELEMENT: Fate = Fate::Rewrite("<AccessTier>Hot<", "<AccessTier>Odd<");
+    let bench = Bench::new().await;
+    bench.put(&path("/file"), &Bytes::from_static(b"content")).await;
+    bench.proxy.next([HEADER, HEADER, ELEMENT]);
+    assert_eq!(bench.proxied.stat(&context(), &path("/file")).await.unwrap().into_file().unwrap().size, 7);
+    assert_eq!(bench.proxied.get(&context(), &path("/file"), GetOptions::default()).await.unwrap().1, "content");
+    let listing = bench.proxied.list(&context(), &StoragePath::root(), ListOptions::default()).await.unwrap();
+    assert_eq!(listing.collect().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

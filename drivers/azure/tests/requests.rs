@@ -183,10 +183,15 @@ async fn writers_cost_their_blocks_and_little_else() {
     assert_eq!(counted.of(keep).await.0, ["PUT block", "PUT block", "PUT"]);
     let ask = async { write(0, WriteOptions::append()).await.close(context).await.unwrap() };
     assert_eq!(counted.of(ask).await, (vec!["GET".to_owned(), "GET blocklist".to_owned()], 2 * BLOCK as u64 + 5));
+    // A block that nobody needs, so that the service keeps the others for another week.
+    let add = async { write(5, WriteOptions::append()).await.close(context).await.unwrap() };
+    assert_eq!(counted.of(add).await.0, ["GET", "GET blocklist", "PUT block", "PUT"]);
     let go_on = async { write(5, WriteOptions::append()).await.commit(context, CommitOptions::default()).await };
     let (requests, info) = counted.of(go_on).await;
     assert_eq!(requests, ["GET", "GET blocklist", "PUT block", "PUT blocklist", "DELETE"]);
-    assert_eq!(info.unwrap().size, 2 * BLOCK as u64 + 10);
+    assert_eq!(info.unwrap().size, 2 * BLOCK as u64 + 15);
+    let whole = storage.get(context, &file, GetOptions::default()).await.unwrap().1;
+    assert_eq!(whole, vec![7; 2 * BLOCK + 15]);
 }
 
 #[tokio::test]

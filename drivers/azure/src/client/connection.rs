@@ -6,7 +6,8 @@ use azure_core::auth::Secret as CoreSecret;
 use azure_storage::{ConnectionString, EndpointProtocol, StorageCredentials};
 use driver_api::{Result, Url};
 
-use crate::client::Failure;
+#[cfg(feature = "entra")]
+use crate::client::tokens::{TokenRequests, Tokens};
 use crate::client::transport::Transport;
 use crate::options::{AzureOptions, Credentials, Secret, invalid};
 
@@ -39,35 +40,33 @@ pub(super) fn credentials(options: &AzureOptions, transport: &Arc<Transport>) ->
         }
         #[cfg(feature = "entra")]
         Credentials::ClientSecret { tenant, client, secret, authority } => {
+            let requests = TokenRequests::new(transport.clone());
             let credential = azure_identity::ClientSecretCredential::new(
-                transport.clone(),
+                requests.clone(),
                 authority.clone(),
                 tenant.clone(),
                 client.clone(),
                 secret.reveal().to_owned(),
             );
-            Ok((StorageCredentials::token_credential(Arc::new(credential)), Kind::default()))
+            Ok((tokens(credential, requests), Kind::default()))
         }
         #[cfg(feature = "entra")]
         Credentials::DefaultChain => {
-            let transport: Arc<dyn azure_core::HttpClient> = transport.clone();
-            let credential = azure_identity::DefaultAzureCredential::create(transport.into())
+            let requests = TokenRequests::new(transport.clone());
+            let client: Arc<dyn azure_core::HttpClient> = requests.clone();
+            let credential = azure_identity::DefaultAzureCredential::create(client.into())
                 .map_err(|_| invalid("this machine offers no credentials of Entra ID"))?;
-            Ok((StorageCredentials::token_credential(Arc::new(credential)), Kind::default()))
+            Ok((tokens(credential, requests), Kind::default()))
         }
     }
 }
 
-/// Why there was no token: the service that issues them was not reached, or refused.
-pub(super) fn token_failure(error: &azure_core::Error) -> Failure {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(Failure::Unsent(why) | Failure::Lost(why)) = error.downcast_ref() {
-            return Failure::Unsent(format!("the service that issues tokens was not reached: {why}"));
-        }
-        cause = error.source();
-    }
-    Failure::NoToken("no token was issued for these credentials".to_owned())
+#[cfg(feature = "entra")]
+fn tokens(
+    credential: impl azure_core::auth::TokenCredential + 'static,
+    requests: Arc<TokenRequests>,
+) -> StorageCredentials {
+    StorageCredentials::token_credential(Arc::new(Tokens::new(Arc::new(credential), requests)))
 }
 
 /// See [`AzureOptions::from_connection_string`].
@@ -75,6 +74,11 @@ pub(crate) fn connection_string(text: &str, container: String) -> Result<AzureOp
     // The crate's errors quote the whole text.
     let parts = ConnectionString::new(text)
         .map_err(|_| invalid("the connection string is not a list of NAME=VALUE, separated by `;`"))?;
+    if parts.development_storage_proxy_uri.is_some() {
+        return Err(invalid(
+            "DevelopmentStorageProxyUri is not supported; name the emulator's address as BlobEndpoint",
+        ));
+    }
     if parts.use_development_storage == Some(true) {
         let key = Credentials::SharedKey(Secret::new(EMULATOR_KEY));
         let mut options = AzureOptions::new(EMULATOR_ACCOUNT, container, key);
@@ -86,7 +90,10 @@ pub(crate) fn connection_string(text: &str, container: String) -> Result<AzureOp
     let account = parts.account_name.map(str::to_owned).or_else(|| account_of(endpoint.as_ref()?));
     let account = account.ok_or_else(|| invalid("the connection string has no AccountName"))?;
     let credentials = match (parts.account_key, parts.sas) {
-        (Some(key), _) => Credentials::SharedKey(Secret::new(key)),
+        (Some(_), Some(_)) => {
+            return Err(invalid("the connection string has an AccountKey and a SharedAccessSignature; leave out one"));
+        }
+        (Some(key), None) => Credentials::SharedKey(Secret::new(key)),
         (None, Some(sas)) => Credentials::Sas(Secret::new(sas)),
         (None, None) => return Err(invalid("the connection string has no AccountKey and no SharedAccessSignature")),
     };
@@ -104,9 +111,13 @@ pub(crate) fn connection_string(text: &str, container: String) -> Result<AzureOp
     Ok(options)
 }
 
-/// The account in `https://ACCOUNT.blob.core.windows.net`.
+/// The account in `https://ACCOUNT.blob.core.windows.net`, where more can stand in between, as in
+/// `https://ACCOUNT.z01.blob.storage.azure.net`; and in an emulator's `http://127.0.0.1:10000/ACCOUNT`.
 fn account_of(endpoint: &Url) -> Option<String> {
-    Some(endpoint.domain()?.split_once(".blob.")?.0.to_owned())
+    match endpoint.domain().filter(|host| host.contains(".blob.")) {
+        Some(host) => Some(host.split('.').next()?.to_owned()),
+        None => endpoint.path_segments()?.next().filter(|account| !account.is_empty()).map(str::to_owned),
+    }
 }
 
 #[cfg(test)]
@@ -126,15 +137,29 @@ mod tests {
         assert_eq!(options.account, "acc");
         assert_eq!(options.credentials, Credentials::Sas(Secret::new("sv=2022-11-02&sig=c2ln")));
 
+        for (endpoint, account) in [
+            ("https://acc.z01.blob.storage.azure.net/", "acc"),
+            ("https://acc.privatelink.blob.core.windows.net", "acc"),
+            ("http://127.0.0.1:10000/emulated", "emulated"),
+        ] {
+            let text = format!("BlobEndpoint={endpoint};SharedAccessSignature=sv=2022-11-02&sig=c2ln");
+            assert_eq!(connection_string(&text, "container".into()).unwrap().account, account);
+        }
+
         let options = connection_string("UseDevelopmentStorage=true", "container".into()).unwrap();
         assert_eq!(options.endpoint().unwrap().as_str(), EMULATOR_URL);
     }
 
     #[test]
     fn what_is_wrong_is_told_without_the_secret() {
-        for text in
-            ["AccountKey=c2VjcmV0", "AccountName=a;AccountKey=c2VjcmV0;what", "AccountName=a;BlobEndpoint=c2VjcmV0"]
-        {
+        for text in [
+            "AccountKey=c2VjcmV0",
+            "AccountName=a;AccountKey=c2VjcmV0;what",
+            "AccountName=a;BlobEndpoint=c2VjcmV0",
+            "AccountName=a;AccountKey=c2VjcmV0;SharedAccessSignature=sig=c2VjcmV0",
+            "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://c2VjcmV0",
+            "BlobEndpoint=https://c2VjcmV0.example;SharedAccessSignature=sig=c2VjcmV0",
+        ] {
             let error = connection_string(text, "container".into()).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("c2VjcmV0"), "{error}");
         }

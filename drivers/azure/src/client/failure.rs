@@ -5,7 +5,7 @@ use std::fmt;
 use driver_api::{Error, ErrorKind, Retry};
 
 /// A request that did not succeed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The service answered with an error.
     Refused(Refusal),
@@ -22,7 +22,7 @@ pub(crate) enum Failure {
 }
 
 /// An error answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     /// The service's name of the error; empty where the answer has none, as of a proxy in between.
@@ -70,7 +70,7 @@ impl Failure {
     /// Whether the request may have had an effect although it failed.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
-            Self::Refused(refusal) => matches!(refusal.status, 408 | 500 | 502 | 504),
+            Self::Refused(refusal) => refusal.is_ambiguous(),
             Self::Unsent(_) | Self::NoToken(_) | Self::Unusable(_) => false,
             Self::Lost(_) | Self::Senseless(_) => true,
         }
@@ -108,6 +108,17 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Refusal {
+    /// Whether what was asked for may have been done. The service answers 503 to what it has not begun; a gateway does so too
+    /// where the connection behind it broke (Envoy, by its flag UC).
+    fn is_ambiguous(&self) -> bool {
+        match self.status {
+            503 => self.code.is_empty(),
+            501 | 505 | 507 => false,
+            408 | 500..=599 => true,
+            _ => false,
+        }
+    }
+
     /// The kind of error that the service's code means. The status decides only where there is no code, or an unknown one.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self.code.as_str() {
@@ -126,12 +137,12 @@ impl Refusal {
         match self.status {
             401 | 403 => ErrorKind::PermissionDenied,
             // A 404 without a code that says what is missing comes from something else than the service (ERR-7).
-            300..=399 | 404 => ErrorKind::Misconfigured,
+            300..=399 | 404 | 501 => ErrorKind::Misconfigured,
             409 | 412 => ErrorKind::Conflict,
             413 => ErrorKind::TooLarge,
             416 => ErrorKind::InvalidRange,
-            408 | 429 | 500..=506 => ErrorKind::Unavailable,
             507 => ErrorKind::NoSpace,
+            408 | 429 | 500..=599 => ErrorKind::Unavailable,
             _ => ErrorKind::Other,
         }
     }
@@ -206,6 +217,8 @@ mod tests {
             (503, "ServerBusy", Unavailable),
             (429, "", Unavailable),
             (307, "", Misconfigured),
+            (507, "", NoSpace),
+            (520, "", Unavailable),
         ] {
             assert_eq!(refused(status, code).into_error(Effect::None).kind(), kind, "{status} {code}");
         }
@@ -221,6 +234,9 @@ mod tests {
         assert_eq!(senseless().into_error(Effect::Change).retry(), Retry::MaybeApplied);
         let read = senseless().into_error(Effect::None);
         assert_eq!((read.kind(), read.retry()), (ErrorKind::Unavailable, Retry::Safe));
+        for status in [503, 520] {
+            assert_eq!(refused(status, "").into_error(Effect::Change).retry(), Retry::MaybeApplied);
+        }
         assert_eq!(refused(503, "ServerBusy").into_error(Effect::Change).retry(), Retry::Safe);
         assert_eq!(Failure::Unsent("refused".into()).into_error(Effect::Change).retry(), Retry::Safe);
     }

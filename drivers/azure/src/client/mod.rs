@@ -5,7 +5,10 @@
 
 mod connection;
 mod failure;
+mod page;
 mod reading;
+#[cfg(feature = "entra")]
+mod tokens;
 mod transport;
 
 use std::collections::HashMap;
@@ -28,6 +31,8 @@ use md5::{Digest, Md5};
 
 pub(crate) use self::connection::connection_string;
 pub(crate) use self::failure::{Effect, Failure};
+use self::page::Xml;
+pub(crate) use self::reading::LAST_OFFSET;
 use self::reading::{ExactRange, Observed, Reading};
 use self::transport::Transport;
 use crate::options::AzureOptions;
@@ -170,9 +175,8 @@ impl Container {
             answer => answer?,
         };
         let mut facts = facts(&answer.blob);
-        if let Some(whole) = observed.whole_length() {
-            facts.size = whole;
-        }
+        let other = || Failure::Senseless("the service answered with another range than it was asked for".to_owned());
+        facts.size = observed.whole_length(range).ok_or_else(other)?;
         Ok(Download { facts, body: Box::pin(answer.data.map(|piece| piece.map_err(failure))) })
     }
 
@@ -223,7 +227,8 @@ impl Container {
 
     /// The blocks that were put at `name` and are in no blob, in no order.
     pub(crate) async fn uncommitted(&self, name: &str) -> Result<Vec<Block>, Failure> {
-        match self.blob(name).get_block_list().block_list_type(BlockListType::Uncommitted).await {
+        let request = self.blob(name).get_block_list().block_list_type(BlockListType::Uncommitted);
+        match request.context(in_xml()).await {
             Ok(answer) => Ok(answer
                 .block_with_size_list
                 .blocks
@@ -282,7 +287,7 @@ impl Container {
         if let Some(next) = next {
             request = request.marker(NextMarker::new(next));
         }
-        let answer = request.into_stream().next().await;
+        let answer = request.context(in_xml()).into_stream().next().await;
         let answer = answer.ok_or_else(no_answer)?.map_err(failure)?;
         let items = answer.blobs.items.into_iter().map(|item| match item {
             BlobItem::Blob(blob) => {
@@ -317,6 +322,13 @@ impl Container {
     }
 }
 
+/// The context of a request whose answer is XML.
+fn in_xml() -> Context {
+    let mut context = Context::new();
+    context.insert(Xml);
+    context
+}
+
 fn no_answer() -> Failure {
     Failure::Senseless("the service gave no answer".to_owned())
 }
@@ -324,11 +336,14 @@ fn no_answer() -> Failure {
 /// The failure that the transport found, or else what the crate could not make of the answer. What the crate says of itself
 /// is left out: it can quote headers and tokens.
 fn failure(error: azure_core::Error) -> Failure {
-    match error.into_downcast::<Failure>() {
-        Ok(failure) => failure,
-        Err(error) if *error.kind() == azure_core::error::ErrorKind::Credential => connection::token_failure(&error),
-        Err(error) => Failure::Senseless(format!("the answer of the service was not understood ({})", error.kind())),
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(found) = cause {
+        if let Some(failure) = found.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        cause = found.source();
     }
+    Failure::Senseless(format!("the answer of the service was not understood ({})", error.kind()))
 }
 
 fn facts(blob: &Blob) -> BlobFacts {

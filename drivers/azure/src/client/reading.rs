@@ -10,6 +10,9 @@ use azure_core::headers::{HeaderName, HeaderValue, Headers, MS_RANGE, RANGE_GET_
 use azure_core::{Context, Policy, PolicyResult, Request};
 use driver_api::{ByteRange, async_trait};
 
+/// The last byte that a header can speak of: the service reads 64 bits with a sign.
+pub(crate) const LAST_OFFSET: u64 = i64::MAX as u64;
+
 /// What one read wants. Travels in the context of the request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading(pub(super) ByteRange);
@@ -20,7 +23,10 @@ impl Reading {
         match length {
             None if offset == 0 => None,
             None => Some(format!("bytes={offset}-")),
-            Some(length) => Some(format!("bytes={offset}-{}", offset.saturating_add(length.saturating_sub(1)))),
+            Some(length) => {
+                let last = offset.saturating_add(length.saturating_sub(1)).min(LAST_OFFSET);
+                Some(format!("bytes={offset}-{last}"))
+            }
         }
     }
 }
@@ -38,9 +44,16 @@ impl Observed {
         self.0.get()?.get_optional_str(&HeaderName::from_static(name))
     }
 
-    /// The length of the whole of which the answer is a part.
-    pub(super) fn whole_length(&self) -> Option<u64> {
-        self.header("content-range").and_then(whole_length)
+    /// The length of the whole, where the bytes that come are those that `asked` wants of it: what stands between here and the
+    /// service may take no notice of a range, or of the header in which it travels.
+    pub(super) fn whole_length(&self, asked: ByteRange) -> Option<u64> {
+        let length = self.header("content-length")?.parse().ok()?;
+        let (start, size) = match self.header("content-range") {
+            Some(range) => parse_content_range(range)?,
+            None => (0, length),
+        };
+        let coming = start..start.checked_add(length)?;
+        asked.resolve(size).is_ok_and(|wanted| wanted == coming).then_some(size)
     }
 
     /// Whether the answer is a part without bytes, which is written with its end before its start.
@@ -82,9 +95,10 @@ async fn forward(context: &Context, request: &mut Request, next: &[Arc<dyn Polic
     }
 }
 
-/// The length of the whole in `bytes 0-3/10`.
-fn whole_length(content_range: &str) -> Option<u64> {
-    content_range.rsplit_once('/')?.1.parse().ok()
+/// The first byte and the length of the whole in `bytes 0-3/10`.
+fn parse_content_range(text: &str) -> Option<(u64, u64)> {
+    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
 }
 
 /// Such as `bytes 5-4/5`, and `bytes 0--1/0`.
@@ -104,12 +118,13 @@ mod tests {
         assert_eq!(header(ByteRange::FULL), None);
         assert_eq!(header(ByteRange::from(5)).unwrap(), "bytes=5-");
         assert_eq!(header(ByteRange::span(0, 1)).unwrap(), "bytes=0-0");
-        assert_eq!(header(ByteRange::span(3, u64::MAX)).unwrap(), format!("bytes=3-{}", u64::MAX));
+        assert_eq!(header(ByteRange::span(3, u64::MAX)).unwrap(), format!("bytes=3-{}", i64::MAX));
     }
 
     #[test]
     fn content_ranges_tell_the_whole_and_whether_there_are_bytes() {
-        assert_eq!(whole_length("bytes 0-3/10"), Some(10));
+        assert_eq!(parse_content_range("bytes 2-3/10"), Some((2, 10)));
+        assert_eq!(parse_content_range("bytes */10"), None);
         assert!(is_empty_part("bytes 5-4/5") && is_empty_part("bytes 0--1/0"));
         assert!(!is_empty_part("bytes 0-0/1") && !is_empty_part("bytes */5"));
     }

@@ -13,6 +13,7 @@ use futures_util::Stream;
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::client::failure::{Failure, Refusal};
+use crate::client::page::{Xml, readable};
 use crate::client::reading::Observed;
 use crate::options::AzureOptions;
 
@@ -21,6 +22,8 @@ const SLOWEST_UPLOAD: u64 = 64 * 1024;
 /// How long a connection waits for its next request. Servers on Node, Azurite among them, close one after 5 seconds, and of a
 /// request that meets the close nobody knows whether it was done.
 const IDLE: Duration = Duration::from_secs(4);
+/// The header of a blob's tier, of which the crate knows four, and refuses the blob for any other.
+const UNREAD: &str = "x-ms-access-tier";
 /// The longest answer to an error that is read.
 const LONGEST_ERROR: usize = 16 * 1024;
 
@@ -46,7 +49,7 @@ impl Transport {
         Ok(Arc::new(Self { client, answer_timeout: options.answer_timeout }))
     }
 
-    async fn execute(&self, request: &Request) -> Result<Response, Failure> {
+    pub(super) async fn execute(&self, request: &Request) -> Result<Response, Failure> {
         let (outgoing, length) = translate(request)?;
         let patience = self.answer_timeout + Duration::from_secs(length / SLOWEST_UPLOAD);
         let answer = match timeout(patience, self.client.execute(outgoing)).await {
@@ -95,21 +98,12 @@ impl Policy for Transport {
         if let Some(observed) = context.get::<Observed>() {
             observed.fill(answer.headers());
         }
-        Ok(answer)
-    }
-}
-
-/// For the requests of tokens, which go through no pipeline.
-#[cfg(feature = "entra")]
-#[async_trait]
-impl azure_core::HttpClient for Transport {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<Response> {
-        self.execute(request).await.map_err(broken)
+        if context.get::<Xml>().is_some() { readable(answer).await } else { Ok(answer) }
     }
 }
 
 /// A failure on its way through the crate.
-fn broken(failure: Failure) -> azure_core::Error {
+pub(super) fn broken(failure: Failure) -> azure_core::Error {
     azure_core::Error::new(azure_core::error::ErrorKind::Other, failure)
 }
 
@@ -131,6 +125,9 @@ fn translate(request: &Request) -> Result<(reqwest::Request, u64), Failure> {
 fn received(headers: &reqwest::header::HeaderMap) -> Headers {
     let mut received = Headers::new();
     for (name, value) in headers {
+        if name == UNREAD {
+            continue;
+        }
         if let Ok(value) = value.to_str() {
             received.insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.to_owned()));
         }

@@ -44,6 +44,8 @@ impl Bench for AzureBench {
             Fate::Answer(500, "InternalError"),
             Fate::Answer(502, ""),
             Fate::PassAndAnswer(500, "OperationTimedOut"),
+            // As a gateway does, where the connection behind it broke.
+            Fate::PassAndAnswer(503, ""),
             Fate::Break,
             Fate::LoseAnswer,
             Fate::CutBody(10),

@@ -44,7 +44,7 @@ pub(crate) enum Fate {
     /// It passes, and the headers of a success make no sense. An error keeps its own: without a code it would be one of
     /// something in between.
     GarbageHeaders,
-    /// It passes, and in the head of the answer the one text is replaced by the other.
+    /// It passes, and in the answer the one text is replaced by the other; in a body by one of the same length.
     Rewrite(&'static str, &'static str),
 }
 
@@ -164,10 +164,18 @@ async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::
                 _ => head,
             };
             client.write_all(head.as_bytes()).await?;
+            let answer = match fate {
+                Fate::Rewrite(from, to) if from.len() == to.len() => replaced(&answer, from, to),
+                _ => answer,
+            };
             client.write_all(&answer).await?;
             client.shutdown().await
         }
     }
+}
+
+fn replaced(body: &[u8], from: &str, to: &str) -> Vec<u8> {
+    std::str::from_utf8(body).map_or_else(|_| body.to_vec(), |text| text.replace(from, to).into_bytes())
 }
 
 async fn answer(client: &mut TcpStream, status: u16, code: &str) -> std::io::Result<()> {
