@@ -15,9 +15,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::bucket::{Bucket, PAGE};
 use crate::options::S3Options;
+use crate::owners::Owners;
 use crate::part_plan::PartPlan;
 use crate::publish::Nonce;
-use crate::sessions::Owners;
 use crate::sweep::OrphanedUpload;
 use crate::urls;
 use crate::writer::S3Writer;
@@ -74,7 +74,7 @@ impl S3Driver {
         self.bucket.orphaned_uploads(age).await
     }
 
-    /// Aborts an orphaned upload, whose parts are deleted with it.
+    /// Aborts an orphaned upload, whose parts are deleted with it; leaves one that a session has come to keep since.
     pub async fn abort_orphaned_upload(&self, upload: &OrphanedUpload) -> Result<()> {
         self.bucket.abort_orphan(upload).await
     }

@@ -40,6 +40,7 @@ mod errors;
 mod keys;
 mod listing;
 mod options;
+mod owners;
 mod page;
 mod part_plan;
 mod publish;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, Retry, StoragePath};
 use uuid::Uuid;
 
-use crate::bucket::{Bucket, info};
+use crate::bucket::{Bucket, Head, info};
 use crate::errors::Failure;
 
 /// Where an object's metadata has its nonce.
@@ -37,8 +37,13 @@ impl Nonce {
         HashMap::from([(NONCE.to_owned(), self.0.clone())])
     }
 
-    pub(crate) fn is_in(&self, metadata: &HashMap<String, String>) -> bool {
+    fn is_in(&self, metadata: &HashMap<String, String>) -> bool {
         metadata.get(NONCE) == Some(&self.0)
+    }
+
+    /// Whether two objects have one and the same.
+    pub(crate) fn is_common(one: &HashMap<String, String>, other: &HashMap<String, String>) -> bool {
+        one.get(NONCE).is_some_and(|nonce| other.get(NONCE) == Some(nonce))
     }
 }
 
@@ -61,6 +66,29 @@ pub(crate) fn unmet(condition: &Condition, path: &StoragePath) -> Error {
 pub(crate) fn unsure(path: &StoragePath) -> Error {
     let message = "an earlier attempt had no answer, and what is there now is not what it wrote";
     Error::new(ErrorKind::Unavailable, message).with_retry(Retry::MaybeApplied).with_path(path)
+}
+
+/// What tells one's own object, and when it may be stored.
+#[derive(Clone, Copy)]
+pub(crate) struct Own<'a> {
+    pub(crate) nonce: &'a Nonce,
+    /// A writer has one nonce for all that it tries to publish, and gets longer in between.
+    pub(crate) size: u64,
+    pub(crate) condition: &'a Condition,
+}
+
+impl Own<'_> {
+    fn is(self, head: &Head) -> bool {
+        self.nonce.is_in(&head.metadata) && head.size == self.size
+    }
+}
+
+/// What was found where one's own object might be.
+pub(crate) enum Look {
+    Own(Head),
+    Other(Head),
+    Nothing,
+    Failed(Failure),
 }
 
 /// What an object is stored with, and what is known of who asked for it.
@@ -97,15 +125,13 @@ impl Bucket {
         let Put { key, path, pieces, nonce, notes, condition, tried } = put;
         let mut metadata = nonce.metadata();
         metadata.extend(notes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let own = Own { nonce, size: pieces.iter().map(|piece| piece.len() as u64).sum(), condition };
         match self.put(key, pieces, metadata, condition).await {
-            Ok(stored) => {
-                let size = pieces.iter().map(|piece| piece.len() as u64).sum();
-                Ok(info(path, size, stored.at, Some(&stored.etag)))
-            }
-            Err(failure) if failure.is_unsure() => self.look_whose(key, path, (nonce, condition), failure).await,
+            Ok(stored) => Ok(info(path, own.size, stored.at, Some(&stored.etag))),
+            Err(failure) if failure.is_unsure() => self.look_whose(key, path, own, failure).await,
             // What does not meet the condition may be the work of the earlier attempt.
-            Err(failure) if failure.is_unmet(condition) && tried => match self.head(key).await {
-                Ok(head) if nonce.is_in(&head.metadata) => Ok(head.info(path)),
+            Err(failure) if failure.is_unmet(condition) && tried => match self.look_at_own(key, own).await {
+                Look::Own(head) => Ok(head.info(path)),
                 _ => Err(unsure(path)),
             },
             Err(failure) if failure.is_unmet(condition) => Err(unmet(condition, path)),
@@ -113,24 +139,34 @@ impl Bucket {
         }
     }
 
-    /// Whether a write whose answer was lost took effect: it did if the object has its nonce. If it has not, the write may
-    /// have been replaced since, or may come yet.
+    /// Looks whether the object is one's own.
+    pub(crate) async fn look_at_own(&self, key: &str, own: Own<'_>) -> Look {
+        match self.head(key).await {
+            Ok(head) if own.is(&head) => Look::Own(head),
+            Ok(head) => Look::Other(head),
+            Err(look) if look.is_missing_key() => Look::Nothing,
+            Err(look) => Look::Failed(look),
+        }
+    }
+
+    /// Whether a write whose answer was lost took effect: it did if the object is its own. If it is not, the write may have
+    /// been replaced since, or may come yet.
     pub(crate) async fn look_whose(
         &self,
         key: &str,
         path: &StoragePath,
-        (nonce, condition): (&Nonce, &Condition),
+        own: Own<'_>,
         failure: Failure,
     ) -> Result<FileInfo> {
-        let found = match self.head(key).await {
-            Ok(head) if nonce.is_in(&head.metadata) => return Ok(head.info(path)),
-            Ok(head) => Some(head),
-            Err(look) if look.is_missing_key() => None,
-            Err(_) => return Err(failure.of_change(path)),
+        let found = match self.look_at_own(key, own).await {
+            Look::Own(head) => return Ok(head.info(path)),
+            Look::Other(head) => Some(head),
+            Look::Nothing => None,
+            Look::Failed(_) => return Err(failure.of_change(path)),
         };
         // Repeated, the write would meet what is there now. Where its condition would not hold, that could be because it took
         // effect and was replaced (ERR-8).
-        let is_repeatable = match (condition, found) {
+        let is_repeatable = match (own.condition, found) {
             (Condition::None, _) | (Condition::IfAbsent, None) => true,
             (Condition::IfMatch(version), Some(head)) => head.etag.as_deref() == Some(version.as_str()),
             (Condition::IfAbsent, Some(_)) | (Condition::IfMatch(_), None) => false,

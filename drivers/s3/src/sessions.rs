@@ -4,20 +4,20 @@
 //! one request, so that a session is always the one that a close has kept, whole. The tags of the parts are in it: another
 //! writer of the same upload can make a commit fail, and never mix its bytes into it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use driver_api::{Condition, Error, ErrorKind, Payload, Result, StoragePath, Unfinished, UnfinishedPages};
 use futures_util::stream::{self, StreamExt, TryStreamExt, unfold};
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::body;
 use crate::bucket::{Bucket, PAGE, UploadedPart};
 use crate::listing::Listed;
 use crate::publish::{Nonce, Put};
+use crate::upload::Upload;
 
 /// The form of the object; one that is written by a later version is left alone.
 const FORMAT: u32 = 1;
@@ -113,6 +113,12 @@ impl SessionHead {
     }
 }
 
+/// Whether a session's object with this metadata may name the upload. One that does not tell what it is may name any.
+pub(crate) fn may_name_upload(metadata: Option<&HashMap<String, String>>, upload_id: &str) -> bool {
+    let Some(metadata) = metadata.filter(|metadata| metadata.contains_key(SIZE)) else { return true };
+    metadata.get(UPLOAD).is_some_and(|named| named == upload_id)
+}
+
 impl Bucket {
     /// Keeps a session, in the place of what was kept at the path.
     pub(crate) async fn keep_session(&self, path: &StoragePath, session: &Session) -> Result<()> {
@@ -154,13 +160,21 @@ impl Bucket {
         }
     }
 
-    /// Discards the session kept at `path`. Its upload goes first: what fails in between can be tried again.
-    pub(crate) async fn discard_session(&self, path: &StoragePath, upload_id: Option<&str>) -> Result<()> {
+    /// Discards the session kept at `path`. Its upload goes last: a crash in between leaves an upload to the sweep, and not a
+    /// session that nobody can commit.
+    async fn discard_session(self: &Arc<Self>, path: &StoragePath, upload_id: Option<String>) -> Result<()> {
+        self.forget_session(path).await?;
         if let Some(upload_id) = upload_id {
-            let key = self.keys.file(path);
-            self.abort_upload(&key, upload_id).await.map_err(|failure| failure.of_change(path))?;
+            self.abort_left(path, upload_id).await;
         }
-        self.forget_session(path).await
+        Ok(())
+    }
+
+    /// Aborts the upload to `path` of a session that is gone. Where that fails it is tried once more behind the answer: the
+    /// session shows no more, so that no repeated call would come to it.
+    pub(crate) async fn abort_left(self: &Arc<Self>, path: &StoragePath, upload_id: String) {
+        let mut upload = Upload::of_nobody(self.clone(), self.keys.file(path), upload_id);
+        drop(upload.abort().await);
     }
 
     /// Deletes the object of the session kept at `path`, and leaves its upload.
@@ -169,9 +183,9 @@ impl Bucket {
         forgotten.map_err(|failure| failure.of_change(path))
     }
 
-    pub(crate) async fn abandon_session(&self, path: &StoragePath) -> Result<()> {
+    pub(crate) async fn abandon_session(self: &Arc<Self>, path: &StoragePath) -> Result<()> {
         match self.head_session(path).await? {
-            Some(head) => self.discard_session(path, head.upload_id.as_deref()).await,
+            Some(head) => self.discard_session(path, head.upload_id).await,
             None => Err(self.missing(path).await),
         }
     }
@@ -182,7 +196,7 @@ impl Bucket {
         let mut pages = self.clone().session_heads(path);
         while let Some(page) = pages.try_next().await? {
             for (path, head) in page {
-                self.discard_session(&path, head.upload_id.as_deref()).await?;
+                self.discard_session(&path, head.upload_id).await?;
                 found = true;
             }
         }
@@ -238,68 +252,6 @@ impl Bucket {
         let sessions = heads.into_iter().filter_map(|(head, path)| Some((path, head?)));
         Ok((sessions.collect(), page.next))
     }
-}
-
-/// Who has resumed which session, within one driver value (WRITE-13).
-#[derive(Debug, Default)]
-pub(crate) struct Owners(Mutex<Owned>);
-
-#[derive(Debug, Default)]
-struct Owned {
-    paths: HashSet<StoragePath>,
-    /// How many were given up so far: what was read of a session before one was may be stale.
-    released: u64,
-}
-
-/// The right to continue the session kept at a path, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Ownership {
-    owners: Arc<Owners>,
-    path: StoragePath,
-}
-
-impl Owners {
-    pub(crate) fn check_free(&self, path: &StoragePath) -> Result<()> {
-        if self.0.lock().paths.contains(path) { Err(owned()) } else { Ok(()) }
-    }
-
-    /// Reads the session kept at `path`, and makes the caller its owner if there is one.
-    pub(crate) async fn resume(
-        self: &Arc<Self>,
-        bucket: &Bucket,
-        path: &StoragePath,
-    ) -> Result<Option<(Session, Ownership)>> {
-        self.check_free(path)?;
-        let released = self.0.lock().released;
-        let Some(session) = bucket.load_session(path).await? else { return Ok(None) };
-        let (ownership, is_fresh) = self.claim(path, released)?;
-        if is_fresh {
-            return Ok(Some((session, ownership)));
-        }
-        // An owner has been there since the session was read, and may have kept more.
-        Ok(bucket.load_session(path).await?.map(|session| (session, ownership)))
-    }
-
-    fn claim(self: &Arc<Self>, path: &StoragePath, released: u64) -> Result<(Ownership, bool)> {
-        let mut owned_paths = self.0.lock();
-        if !owned_paths.paths.insert(path.clone()) {
-            return Err(owned());
-        }
-        Ok((Ownership { owners: self.clone(), path: path.clone() }, owned_paths.released == released))
-    }
-}
-
-impl Drop for Ownership {
-    fn drop(&mut self) {
-        let mut owned = self.owners.0.lock();
-        owned.paths.remove(&self.path);
-        owned.released += 1;
-    }
-}
-
-fn owned() -> Error {
-    let message = "another writer has resumed this write; it is free again once that one was closed, committed, cancelled or dropped";
-    Error::new(ErrorKind::Conflict, message)
 }
 
 #[cfg(test)]

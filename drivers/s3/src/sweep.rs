@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_s3::types::MultipartUpload;
 use driver_api::{Error, ErrorKind, Result, StoragePath};
 
 use crate::bucket::{Bucket, time};
-use crate::keys::decoded;
+use crate::keys::{Keys, decoded};
+use crate::sessions::may_name_upload;
 
 /// A multipart upload that belongs to no kept session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +31,10 @@ impl Bucket {
                 self.list_uploads(marker.as_ref()).await.map_err(|failure| failure.of_read(&StoragePath::root()))?;
             let is_encoded = page.encoding_type.is_some();
             let plain = |key: String| if is_encoded { decoded(&key) } else { key };
-            for upload in page.uploads.unwrap_or_default() {
-                let (Some(key), Some(upload_id)) = (upload.key.map(plain), upload.upload_id) else { continue };
-                let initiated = upload.initiated.as_ref().map_or(SystemTime::UNIX_EPOCH, time);
-                let Some(path) = self.keys.path(&key) else { continue };
-                let is_old = initiated.elapsed().is_ok_and(|since| since > age);
-                if is_old && !self.is_kept(&path, &upload_id).await? {
-                    orphans.push(OrphanedUpload { path, upload_id, initiated });
+            for listed in page.uploads.unwrap_or_default() {
+                let Some(upload) = begun_before(age, listed, plain, &self.keys) else { continue };
+                if !self.is_kept(&upload).await? {
+                    orphans.push(upload);
                 }
             }
             let next = page.next_key_marker.map(plain).zip(page.next_upload_id_marker);
@@ -51,13 +50,53 @@ impl Bucket {
         }
     }
 
-    async fn is_kept(&self, path: &StoragePath, upload_id: &str) -> Result<bool> {
-        let session = self.head_session(path).await?;
-        Ok(session.is_some_and(|session| session.upload_id.as_deref() == Some(upload_id)))
+    /// Whether the session at the path keeps the upload. It is read and not only looked at: to a read the service says with a
+    /// code that there is none, and a 404 of something in between is an error.
+    async fn is_kept(&self, upload: &OrphanedUpload) -> Result<bool> {
+        let beginning = Some("bytes=0-0".to_owned());
+        match self.get(&self.keys.session(&upload.path), beginning, None).await {
+            Ok(answer) => Ok(may_name_upload(answer.metadata.as_ref(), &upload.upload_id)),
+            Err(failure) if failure.is_missing_key() => Ok(false),
+            Err(failure) => Err(failure.of_read(&upload.path)),
+        }
     }
 
+    /// Aborts the upload, unless a session has come to keep it since it was listed.
     pub(crate) async fn abort_orphan(&self, orphan: &OrphanedUpload) -> Result<()> {
+        if self.is_kept(orphan).await? {
+            return Ok(());
+        }
         let key = self.keys.file(&orphan.path);
         self.abort_upload(&key, &orphan.upload_id).await.map_err(|failure| failure.of_change(&orphan.path))
+    }
+}
+
+/// The upload, if it is one of the driver's, begun more than `age` ago. One whose time is not told may have begun just now.
+fn begun_before(
+    age: Duration,
+    listed: MultipartUpload,
+    plain: impl Fn(String) -> String,
+    keys: &Keys,
+) -> Option<OrphanedUpload> {
+    let initiated = time(listed.initiated.as_ref()?);
+    let upload = OrphanedUpload { path: keys.path(&plain(listed.key?))?, upload_id: listed.upload_id?, initiated };
+    initiated.elapsed().is_ok_and(|since| since > age).then_some(upload)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::primitives::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn an_upload_without_a_time_is_not_old() {
+        let keys = Keys::new("").unwrap();
+        let listed = MultipartUpload::builder().key("a").upload_id("id");
+        let found = |listed: MultipartUpload| begun_before(Duration::from_secs(60), listed, |key| key, &keys);
+        assert_eq!(found(listed.clone().build()), None);
+        assert_eq!(found(listed.clone().initiated(DateTime::from(SystemTime::now())).build()), None);
+        let old = listed.initiated(DateTime::from_secs(1_000_000_000)).build();
+        assert_eq!(found(old).unwrap().path.as_str(), "/a");
     }
 }

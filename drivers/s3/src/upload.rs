@@ -5,7 +5,7 @@ use std::sync::Arc;
 use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, StoragePath};
 
 use crate::bucket::{Answer, Bucket, UploadedPart, info};
-use crate::publish::{Nonce, unmet, unsure};
+use crate::publish::{Look, Nonce, Own, unmet, unsure};
 
 /// An upload that was begun. Unless it is kept or ended, it is aborted when this is dropped.
 pub(crate) struct Upload {
@@ -14,6 +14,8 @@ pub(crate) struct Upload {
     id: String,
     /// Whether somebody else knows of it: then dropping this leaves it.
     kept: bool,
+    /// The size of the session that it was taken up with, which others may have taken up as well.
+    resumed_size: Option<u64>,
 }
 
 impl Upload {
@@ -25,16 +27,30 @@ impl Upload {
         content_type: Option<&str>,
     ) -> Answer<Self> {
         let id = bucket.create_upload(&key, nonce, content_type).await?;
-        Ok(Self { bucket, key, id, kept: false })
+        Ok(Self { bucket, key, id, kept: false, resumed_size: None })
     }
 
-    /// Takes up an upload that was kept.
-    pub(crate) fn resume(bucket: Arc<Bucket>, key: String, id: String) -> Self {
-        Self { bucket, key, id, kept: true }
+    /// Takes up an upload that was kept in a session of `size` bytes.
+    pub(crate) fn resume(bucket: Arc<Bucket>, key: String, id: String, size: u64) -> Self {
+        Self { bucket, key, id, kept: true, resumed_size: Some(size) }
+    }
+
+    /// Takes up an upload whose session is gone, to abort it.
+    pub(crate) fn of_nobody(bucket: Arc<Bucket>, key: String, id: String) -> Self {
+        Self { bucket, key, id, kept: false, resumed_size: None }
     }
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Says whether the upload is left where it is when this is dropped.
+    pub(crate) fn set_kept(&mut self, kept: bool) {
+        self.kept = kept;
     }
 
     /// Leaves the upload where it is when this is dropped.
@@ -52,40 +68,43 @@ impl Upload {
         nonce: &Nonce,
         tried: &mut bool,
     ) -> Result<FileInfo> {
-        let failure = match self.bucket.complete_upload(&self.key, &self.id, parts.clone(), condition).await {
-            Ok(answer) => {
-                let size = parts.into_iter().map(|part| part.size).sum();
-                return Ok(self.completed(path, size, answer.e_tag.as_deref()).await);
-            }
+        let size = parts.clone().into_iter().map(|part| part.size).sum();
+        let own = Own { nonce, size, condition };
+        let failure = match self.bucket.complete_upload(&self.key, &self.id, parts, condition).await {
+            Ok(answer) => return Ok(self.completed(path, size, answer.e_tag.as_deref()).await),
             Err(failure) => failure,
         };
         // S3 forgets an upload that it has completed, so that its absence can mean success.
-        let is_gone = failure.is_missing_upload();
-        if failure.is_unsure() || is_gone || *tried {
-            let is_unsure = failure.is_unsure();
-            let is_unmet = failure.is_unmet_condition();
-            let error = match self.bucket.look_whose(&self.key, path, (nonce, condition), failure).await {
-                Ok(info) => return Ok(info),
-                Err(_) if *tried && (is_gone || is_unmet) => unsure(path),
-                Err(_) if is_gone => ended(path),
-                Err(_) if is_unmet => unmet(condition, path),
-                Err(error) => error,
-            };
-            *tried |= is_unsure;
-            return Err(error);
+        if failure.is_missing_upload() {
+            return self.find_completed(path, own, *tried).await;
         }
-        if failure.is_unmet(condition) {
-            return Err(unmet(condition, path));
+        let (is_unsure, is_unmet) = (failure.is_unsure(), failure.is_unmet(condition));
+        if !is_unsure && !*tried {
+            return Err(if is_unmet { unmet(condition, path) } else { failure.of_change(path) });
         }
-        Err(failure.of_change(path))
+        let published = self.bucket.look_whose(&self.key, path, own, failure).await;
+        let published = published.map_err(|error| if is_unmet { unsure(path) } else { error });
+        *tried |= is_unsure;
+        published
+    }
+
+    /// Whether an upload that is gone became the file that was to be published.
+    pub(crate) async fn find_completed(&self, path: &StoragePath, own: Own<'_>, tried: bool) -> Result<FileInfo> {
+        match self.bucket.look_at_own(&self.key, own).await {
+            Look::Own(head) if tried || self.resumed_size == Some(own.size) => Ok(head.info(path)),
+            Look::Failed(look) if !tried => Err(look.of_read(path)),
+            _ if tried => Err(unsure(path)),
+            // The nonce is that of all who have taken up the upload; what was written here none of them has published.
+            _ => Err(ended(path)),
+        }
     }
 
     /// What a completed upload became. Services date it by its beginning or by its end, and no answer tells.
     async fn completed(&self, path: &StoragePath, size: u64, etag: Option<&str>) -> FileInfo {
         match self.bucket.head(&self.key).await {
-            Ok(head) => head.info(path),
-            // It is published all the same.
-            Err(_) => info(path, size, std::time::SystemTime::now(), etag),
+            Ok(head) if is_same_tag(head.etag.as_deref(), etag) => head.info(path),
+            // It is published all the same, and perhaps replaced since.
+            _ => info(path, size, std::time::SystemTime::now(), etag),
         }
     }
 
@@ -111,6 +130,12 @@ impl Drop for Upload {
             }
         });
     }
+}
+
+/// Whether two tags are one, which some services quote in headers alone.
+fn is_same_tag(one: Option<&str>, other: Option<&str>) -> bool {
+    let bare = |tag: Option<&str>| tag.map(|tag| tag.trim_matches('"').to_owned());
+    one.is_some() && bare(one) == bare(other)
 }
 
 /// The error of a commit whose upload somebody else has ended.

@@ -1,8 +1,11 @@
 //! What was kept at a writer's path before, and goes with its end (WRITE-6).
 
+use std::sync::Arc;
+
 use driver_api::{Result, StoragePath};
 
 use crate::bucket::Bucket;
+use crate::owners::Owners;
 
 /// What is kept at the path of a writer.
 #[derive(Debug, Clone)]
@@ -38,25 +41,35 @@ impl Earlier {
         }
     }
 
-    /// Discards whatever is kept.
-    pub(super) async fn discard(&mut self, bucket: &Bucket, path: &StoragePath) -> Result<()> {
+    /// Leaves the upload to the writer that has resumed the session, if there is one. To be called before the session is
+    /// replaced or discarded, and after: such a writer may come in between, and it may end.
+    pub(super) fn leave_to_owner(&mut self, owners: &Owners, path: &StoragePath) {
+        if let Self::Session { upload_id } = self
+            && owners.supersede(path)
+        {
+            *upload_id = None;
+        }
+    }
+
+    /// Discards whatever is kept: the session before its upload, as everywhere.
+    pub(super) async fn discard(&mut self, bucket: &Arc<Bucket>, owners: &Owners, path: &StoragePath) -> Result<()> {
         *self = self.clone().look(bucket, path).await?;
-        if let Self::Session { upload_id } = self {
-            bucket.discard_session(path, upload_id.as_deref()).await?;
+        if let Self::Session { .. } = self {
+            self.leave_to_owner(owners, path);
+            bucket.forget_session(path).await?;
+            self.abort_upload(bucket, owners, path).await;
         }
         *self = Self::Nothing;
         Ok(())
     }
 
-    /// Aborts the upload of a session that was replaced.
-    pub(super) async fn abort_upload(&mut self, bucket: &Bucket, path: &StoragePath) -> Result<()> {
+    /// Aborts the upload of a session that was replaced or discarded.
+    pub(super) async fn abort_upload(&mut self, bucket: &Arc<Bucket>, owners: &Owners, path: &StoragePath) {
+        self.leave_to_owner(owners, path);
         if let Self::Session { upload_id } = self
-            && let Some(id) = upload_id.as_deref()
+            && let Some(id) = upload_id.take()
         {
-            let aborted = bucket.abort_upload(&bucket.keys.file(path), id).await;
-            aborted.map_err(|failure| failure.of_change(path))?;
-            *upload_id = None;
+            bucket.abort_left(path, id).await;
         }
-        Ok(())
     }
 }

@@ -17,16 +17,18 @@ use driver_api::{
     async_trait, too_large,
 };
 
-use crate::bucket::{Bucket, UploadedPart};
+use crate::bucket::{Answer, Bucket, UploadedPart};
+use crate::owners::{Owners, Ownership};
 use crate::part_plan::{MAX_PARTS, PartPlan};
-use crate::publish::Nonce;
-use crate::sessions::{KeptUpload, Owners, Ownership, Session};
+use crate::publish::{Look, Nonce, Own};
+use crate::sessions::{KeptUpload, Session};
 use crate::writer::earlier::Earlier;
 use crate::writer::parts::Parts;
 use crate::writer::tail::Tail;
 
 pub(crate) struct S3Writer {
     bucket: Arc<Bucket>,
+    owners: Arc<Owners>,
     path: StoragePath,
     plan: PartPlan,
     /// The size at which a close has nothing to keep: what is kept already, or nothing where nothing was (WRITE-12).
@@ -42,6 +44,8 @@ pub(crate) struct S3Writer {
     tried: bool,
     /// What a commit has published, and has not cleaned up after.
     published: Option<FileInfo>,
+    /// Whether a cancel has begun, which may have discarded what a close would keep.
+    is_given_up: bool,
     ended: bool,
 }
 
@@ -54,7 +58,7 @@ impl S3Writer {
         mode: &WriteMode,
     ) -> Result<Self> {
         let WriteMode::Append { expected_size } = mode else {
-            return Ok(Self::new(bucket, plan, path, None, Earlier::Unknown));
+            return Ok(Self::new(bucket, owners, plan, path, None, Earlier::Unknown));
         };
         let resumed = owners.resume(&bucket, path).await?;
         let kept = resumed.as_ref().map_or(0, |(session, _)| session.size());
@@ -64,11 +68,12 @@ impl S3Writer {
         }
         let writer = match resumed {
             Some((session, ownership)) => {
-                Self { ownership: Some(ownership), ..Self::new(bucket, plan, path, Some(session), Earlier::own()) }
+                let writer = Self::new(bucket, owners, plan, path, Some(session), Earlier::own());
+                Self { ownership: Some(ownership), ..writer }
             }
             None => {
                 refuse_to_append(&bucket, path).await?;
-                Self::new(bucket, plan, path, None, Earlier::Nothing)
+                Self::new(bucket, owners, plan, path, None, Earlier::Nothing)
             }
         };
         Ok(Self { kept_size: Some(kept), ..writer })
@@ -76,25 +81,32 @@ impl S3Writer {
 
     fn new(
         bucket: Arc<Bucket>,
+        owners: &Arc<Owners>,
         plan: PartPlan,
         path: &StoragePath,
         session: Option<Session>,
         earlier: Earlier,
     ) -> Self {
         let session = session.unwrap_or_else(|| Session { nonce: Nonce::random(), upload: None, tail: Vec::new() });
+        let size = session.size();
+        // An upload is begun with the nonce of the file. Without one nobody but this writer is to have its nonce: others that
+        // resume the session write other bytes behind it.
+        let nonce = if session.upload.is_some() { session.nonce } else { Nonce::random() };
         Self {
-            parts: Parts::new(bucket.clone(), bucket.keys.file(path), session.nonce.clone(), session.upload),
+            parts: Parts::new(bucket.clone(), bucket.keys.file(path), nonce.clone(), session.upload, size),
             bucket,
+            owners: owners.clone(),
             path: path.clone(),
             plan,
             kept_size: None,
             earlier,
             ownership: None,
-            nonce: session.nonce,
+            nonce,
             tail: Tail::new(session.tail),
             last: None,
             tried: false,
             published: None,
+            is_given_up: false,
             ended: false,
         }
     }
@@ -156,8 +168,17 @@ impl S3Writer {
             self.tried |= published.as_ref().is_err_and(|error| error.retry() == Retry::MaybeApplied);
             return published;
         }
-        self.send_all().await?;
+        let all = self.send_all().await;
+        let own = Own { nonce: &self.nonce, size: self.size(), condition };
         let Some(upload) = self.parts.upload() else { return Err(not_begun()) };
+        match all {
+            Ok(()) => {}
+            // Whoever has ended it may have published just this.
+            Err(failure) if failure.is_missing_upload() => {
+                return upload.find_completed(&self.path, own, self.tried).await;
+            }
+            Err(failure) => return Err(failure.of_read(&self.path)),
+        }
         let sent = self.parts.sent()?;
         let parts: Vec<_> = sent.iter().copied().chain(&self.last).collect();
         context.check()?;
@@ -165,10 +186,10 @@ impl S3Writer {
     }
 
     /// Waits until all parts are there, the tail as the last of them. The tail stays: a close after a failed commit keeps it.
-    async fn send_all(&mut self) -> Result<()> {
+    async fn send_all(&mut self) -> Answer<()> {
         let number = self.parts.count() + 1;
         let is_sent = self.last.as_ref().is_some_and(|last| last.size == self.tail.len());
-        let Some(upload) = self.parts.upload() else { return Err(not_begun()) };
+        let Some(upload) = self.parts.upload() else { return Ok(()) };
         let (bucket, key, id) = (self.bucket.clone(), self.bucket.keys.file(&self.path), upload.id().to_owned());
         let tail = &self.tail;
         let last = async {
@@ -179,10 +200,10 @@ impl S3Writer {
             bucket.upload_part(&key, &id, number, tail.pieces()).await.map(Some)
         };
         let (sent, last) = tokio::join!(self.parts.finish(), last);
-        if let Some(last) = last.map_err(|failure| failure.of_read(&self.path))? {
+        if let Some(last) = last? {
             self.last = Some(last);
         }
-        sent.map_err(|failure| failure.of_read(&self.path))
+        sent
     }
 
     async fn keep(&mut self) -> Result<()> {
@@ -198,10 +219,53 @@ impl S3Writer {
         // Looked at before it is replaced: what replaces it does not tell of its upload.
         self.earlier = self.earlier.clone().look(&self.bucket, &self.path).await?;
         self.earlier.replace();
+        self.earlier.leave_to_owner(&self.owners, &self.path);
         let session = Session { nonce: self.nonce.clone(), upload, tail: self.tail.pieces().to_vec() };
-        self.bucket.keep_session(&self.path, &session).await?;
-        self.parts.keep();
-        self.earlier.abort_upload(&self.bucket, &self.path).await
+        // From here on the session may name the upload, whether or not there is an answer, and whoever waits for one.
+        let was_kept = self.parts.is_kept();
+        self.parts.set_kept(true);
+        if let Err(error) = self.bucket.keep_session(&self.path, &session).await {
+            self.parts.set_kept(was_kept || error.retry() == Retry::MaybeApplied);
+            return Err(error);
+        }
+        self.earlier.abort_upload(&self.bucket, &self.owners, &self.path).await;
+        Ok(())
+    }
+
+    /// A close would keep nothing that can be continued where the file was published, or where a cancel has begun.
+    async fn refuse_to_keep(&mut self) -> Result<()> {
+        if self.is_given_up {
+            return Err(Error::new(ErrorKind::Conflict, "a cancel has discarded a part of the write: cancel it again"));
+        }
+        if self.published.is_some() {
+            return Err(published(&self.path));
+        }
+        if !self.tried {
+            return Ok(());
+        }
+        let own = Own { nonce: &self.nonce, size: self.size(), condition: &Condition::None };
+        match self.bucket.look_at_own(&self.bucket.keys.file(&self.path), own).await {
+            Look::Own(_) => Err(published(&self.path)),
+            Look::Other(_) | Look::Nothing => self.expect_upload().await,
+            Look::Failed(look) => Err(look.of_read(&self.path)),
+        }
+    }
+
+    /// Makes sure that the upload is there yet: what a commit has published of it may have been replaced since. Nothing tells
+    /// sooner than a part, and the tail is one.
+    async fn expect_upload(&mut self) -> Result<()> {
+        if !self.parts.is_begun() {
+            return Ok(());
+        }
+        self.last = None;
+        self.send_all().await.map_err(|failure| {
+            if failure.is_missing_upload() { published(&self.path) } else { failure.of_read(&self.path) }
+        })
+    }
+
+    /// Whether a close has something to keep: more than is kept already, or what somebody else has discarded since.
+    fn has_more_to_keep(&self) -> bool {
+        self.kept_size != Some(self.size()) || self.ownership.as_ref().is_some_and(Ownership::is_superseded)
     }
 
     /// Marks the writer as ended, and gives its session free.
@@ -229,12 +293,12 @@ impl FileWriter for S3Writer {
 
     async fn close(&mut self, context: &Context) -> Result<u64> {
         self.check_open(context)?;
-        let size = self.size();
-        if self.kept_size != Some(size) {
+        self.refuse_to_keep().await?;
+        if self.has_more_to_keep() {
             self.keep().await?;
         }
         self.end();
-        Ok(size)
+        Ok(self.size())
     }
 
     async fn commit(&mut self, context: &Context, options: CommitOptions) -> Result<FileInfo> {
@@ -244,13 +308,13 @@ impl FileWriter for S3Writer {
             let look = async move { earlier.look(&bucket, &path).await };
             let (published, earlier) = tokio::join!(self.publish(context, &options.condition), look);
             self.published = Some(published?);
-            self.parts.keep();
+            self.parts.set_kept(true);
             if let Ok(earlier) = earlier {
                 self.earlier = earlier;
             }
         }
         // The file is there, whatever becomes of this.
-        let cleaned = self.earlier.discard(&self.bucket, &self.path).await;
+        let cleaned = self.earlier.discard(&self.bucket, &self.owners, &self.path).await;
         cleaned.map_err(|error| error.with_retry(Retry::MaybeApplied))?;
         self.end();
         self.published.clone().ok_or_else(not_begun)
@@ -261,8 +325,11 @@ impl FileWriter for S3Writer {
             return Ok(());
         }
         context.check()?;
+        self.earlier = self.earlier.clone().look(&self.bucket, &self.path).await?;
+        self.is_given_up = true;
+        // In this order, so that a crash in between leaves no session of an upload that is gone.
+        self.earlier.discard(&self.bucket, &self.owners, &self.path).await?;
         self.parts.cancel().await.map_err(|failure| failure.of_change(&self.path))?;
-        self.earlier.discard(&self.bucket, &self.path).await?;
         self.end();
         Ok(())
     }
@@ -279,6 +346,12 @@ async fn refuse_to_append(bucket: &Bucket, path: &StoragePath) -> Result<()> {
         Err(failure) if failure.is_missing_key() => Ok(()),
         Err(failure) => Err(failure.of_read(path)),
     }
+}
+
+/// The error of a close behind a commit that has published the file.
+fn published(path: &StoragePath) -> Error {
+    let message = "the commit before has published the file, of which nothing is left to keep";
+    Error::new(ErrorKind::Conflict, message).with_retry(Retry::MaybeApplied).with_path(path)
 }
 
 /// What can't be: it would be an error in this module, and is told as one.

@@ -49,11 +49,12 @@ impl Part {
 }
 
 impl Parts {
-    pub(super) fn new(bucket: Arc<Bucket>, key: String, nonce: Nonce, kept: Option<KeptUpload>) -> Self {
+    /// The parts of `kept`, which belongs to a session of `size` bytes.
+    pub(super) fn new(bucket: Arc<Bucket>, key: String, nonce: Nonce, kept: Option<KeptUpload>, size: u64) -> Self {
         let (beginning, parts) = match kept {
             None => (Beginning::NotYet, Vec::new()),
             Some(KeptUpload { id, parts }) => {
-                let upload = Upload::resume(bucket.clone(), key.clone(), id);
+                let upload = Upload::resume(bucket.clone(), key.clone(), id, size);
                 (Beginning::Done(upload), parts.into_iter().map(Part::Sent).collect())
             }
         };
@@ -114,7 +115,7 @@ impl Parts {
     pub(super) fn has_room(&self, size: u64) -> bool {
         let options = &self.bucket.options;
         let room = options.part_size.saturating_mul(options.part_concurrency as u64);
-        self.bytes_on_their_way == 0 || self.bytes_on_their_way + size <= room
+        self.sending.is_empty() || self.bytes_on_their_way + size <= room
     }
 
     /// Sends the next part.
@@ -196,16 +197,33 @@ impl Parts {
         sent.collect()
     }
 
-    /// Leaves the upload when this is dropped: it was kept, or completed.
-    pub(super) fn keep(&mut self) {
+    /// Whether the upload is left when this is dropped.
+    pub(super) fn is_kept(&self) -> bool {
+        self.upload().is_some_and(Upload::is_kept)
+    }
+
+    /// Says whether the upload is left when this is dropped: it is where it may be kept, or completed.
+    pub(super) fn set_kept(&mut self, kept: bool) {
         if let Beginning::Done(upload) = &mut self.beginning {
-            upload.keep();
+            upload.set_kept(kept);
         }
+    }
+
+    /// Stops sending. What was on its way is there to be sent again.
+    async fn stop(&mut self) {
+        let mut stopped = std::mem::take(&mut self.sending);
+        for part in &mut self.parts {
+            if let Part::OnItsWay(pieces, size) = part {
+                *part = Part::Failed(std::mem::take(pieces), *size);
+            }
+        }
+        self.bytes_on_their_way = 0;
+        stopped.shutdown().await;
     }
 
     /// Stops sending, and aborts the upload.
     pub(super) async fn cancel(&mut self) -> Answer<()> {
-        self.sending.shutdown().await;
+        self.stop().await;
         if matches!(self.beginning, Beginning::UnderWay(_)) {
             // One that did not begin needs no abort.
             let _ = self.begun().await;

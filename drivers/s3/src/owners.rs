@@ -1,0 +1,94 @@
+//! Who has resumed which session, within one driver value (WRITE-13).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use driver_api::{Error, ErrorKind, Result, StoragePath};
+use parking_lot::Mutex;
+
+use crate::bucket::Bucket;
+use crate::sessions::Session;
+
+/// The sessions that writers have resumed, and not ended.
+#[derive(Debug, Default)]
+pub(crate) struct Owners(Mutex<Owned>);
+
+#[derive(Debug, Default)]
+struct Owned {
+    /// Whether what each of them has resumed is kept no more: somebody else has replaced or discarded it.
+    superseded: HashMap<StoragePath, bool>,
+    /// How often something was given up or superseded so far: what was read of a session before may be stale.
+    changes: u64,
+}
+
+/// The right to continue the session kept at a path, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    owners: Arc<Owners>,
+    path: StoragePath,
+}
+
+impl Owners {
+    pub(crate) fn check_free(&self, path: &StoragePath) -> Result<()> {
+        if self.0.lock().superseded.contains_key(path) { Err(owned()) } else { Ok(()) }
+    }
+
+    /// Reads the session kept at `path`, and makes the caller its owner if there is one.
+    pub(crate) async fn resume(
+        self: &Arc<Self>,
+        bucket: &Bucket,
+        path: &StoragePath,
+    ) -> Result<Option<(Session, Ownership)>> {
+        self.check_free(path)?;
+        let changes = self.0.lock().changes;
+        let Some(session) = bucket.load_session(path).await? else { return Ok(None) };
+        let (ownership, is_fresh) = self.claim(path, changes)?;
+        if is_fresh {
+            return Ok(Some((session, ownership)));
+        }
+        // Since the session was read an owner may have kept more, or somebody have replaced it.
+        Ok(bucket.load_session(path).await?.map(|session| (session, ownership)))
+    }
+
+    fn claim(self: &Arc<Self>, path: &StoragePath, changes: u64) -> Result<(Ownership, bool)> {
+        let mut owned_paths = self.0.lock();
+        if owned_paths.superseded.contains_key(path) {
+            return Err(owned());
+        }
+        owned_paths.superseded.insert(path.clone(), false);
+        Ok((Ownership { owners: self.clone(), path: path.clone() }, owned_paths.changes == changes))
+    }
+
+    /// Takes notice that what was kept at `path` was replaced or discarded by somebody who does not own it; answers whether
+    /// there is an owner. Then its upload is not to be aborted: the owner would keep a session of an upload that is gone.
+    pub(crate) fn supersede(&self, path: &StoragePath) -> bool {
+        let mut owned = self.0.lock();
+        owned.changes += 1;
+        let superseded = owned.superseded.get_mut(path);
+        let has_owner = superseded.is_some();
+        if let Some(superseded) = superseded {
+            *superseded = true;
+        }
+        has_owner
+    }
+}
+
+impl Ownership {
+    /// Whether what was resumed is kept no more.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.owners.0.lock().superseded.get(&self.path) == Some(&true)
+    }
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        let mut owned = self.owners.0.lock();
+        owned.superseded.remove(&self.path);
+        owned.changes += 1;
+    }
+}
+
+fn owned() -> Error {
+    let message = "another writer has resumed this write; it is free again once that one was closed, committed, cancelled or dropped";
+    Error::new(ErrorKind::Conflict, message)
+}
