@@ -18,6 +18,7 @@ drills! { S3Bench:
     small_commit_and_again => Writing::new(Size::Small, Ending::commit(), Then::Again);
     small_commit_or_cancel => Writing::new(Size::Small, Ending::commit(), Then::Cancel);
     close_over_a_session => Writing::new(Size::Small, Ending::Close, Then::Again).over_a_session();
+    close_over_a_session_or_drop => Writing::new(Size::Large, Ending::Close, Then::Drop).over_a_session();
     cancel_of_parts => Writing::new(Size::Large, Ending::Cancel, Then::Again);
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Then {
     /// The same once more.
     Again,
     Cancel,
+    /// Nothing: the writer is dropped.
+    Drop,
 }
 
 /// Which of the sizes of a bench a file has.
@@ -108,9 +110,13 @@ impl Writing {
         // There is none where the file was published and its move has failed.
         let Some(writer) = writer else { return Err(error) };
         assert_eq!(writer.size(), size as u64);
-        if self.then == Then::Cancel {
-            writer.cancel(&context()).await.map_err(Error::from)?;
-            return Err(error);
+        match self.then {
+            Then::Again => {}
+            Then::Cancel => {
+                writer.cancel(&context()).await.map_err(Error::from)?;
+                return Err(error);
+            }
+            Then::Drop => return Err(error),
         }
         let Err(again) = end(*writer, &self.ending).await else { return Ok(()) };
         // What the attempt without an answer did comes too late to be known by now.
@@ -145,16 +151,36 @@ impl Writing {
                     assert!(expected.contains(found), "{what} has {found} bytes: {error}");
                 }
                 assert!(found.len() <= 2, "{found:?}: {error}");
+                assert!(found.contains_key("~/a") || !self.must_be_kept(&found), "what was kept is lost: {error}");
             }
         }
         for file in found.keys().filter(|key| !key.starts_with('~')) {
             expect_whole(&storage, file).await;
         }
+        let is_left =
+            self.then == Then::Drop && result.as_ref().is_err_and(|error| error.retry() == Retry::MaybeApplied);
+        if is_left && self.is_published(&found) {
+            // What is still kept belongs to the file, and nobody has come back to clean up after it.
+            return;
+        }
         if let Some(size) = found.get("~/a") {
             // A file at the path of a session is not appended to, but the session is.
             continue_elsewhere(&storage, *size).await;
         }
-        round.expect_no_residue().await;
+        // What a dropped writer may have kept it leaves, whether or not it has.
+        if !is_left {
+            round.expect_no_residue().await;
+        }
+    }
+
+    fn is_published(&self, found: &Stored) -> bool {
+        matches!(self.ending, Ending::Commit(_)) && found.keys().any(|key| !key.starts_with('~'))
+    }
+
+    /// Whether a session that was there before must still be, or one in its place, after an ending that failed.
+    fn must_be_kept(&self, found: &Stored) -> bool {
+        let is_given_up = matches!(self.ending, Ending::Cancel) || self.then == Then::Cancel;
+        self.kept && !is_given_up && !self.is_published(found)
     }
 
     pub(crate) async fn drill<B: Bench>(self) {
@@ -219,6 +245,9 @@ macro_rules! drill_writers {
             close_of_parts => Writing::new(Size::Kept, Ending::Close, Then::Again);
             close_of_a_session => Writing::new(Size::Large, Ending::Close, Then::Again).of_a_session();
             cancel_of_a_session => Writing::new(Size::Large, Ending::Cancel, Then::Again).of_a_session();
+            close_of_a_session_or_drop => Writing::new(Size::Large, Ending::Close, Then::Drop).of_a_session();
+            commit_of_a_session_or_drop => Writing::new(Size::Large, Ending::commit(), Then::Drop).of_a_session();
+            commit_over_a_session_or_drop => Writing::new(Size::Small, Ending::commit(), Then::Drop).over_a_session();
         }
     };
 }
