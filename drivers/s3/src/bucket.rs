@@ -21,7 +21,7 @@ use driver_api::{Condition, Error, ErrorKind, FileInfo, Result, StoragePath, Ver
 
 use crate::body;
 use crate::client::Clients;
-use crate::errors::Failure;
+use crate::errors::{Failure, kind_of_code};
 use crate::keys::{Keys, copy_source};
 use crate::options::{Acl, Encryption, S3Options};
 use crate::page::{RawPage, page_of};
@@ -125,11 +125,19 @@ impl Bucket {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        within(limit, async { sending.await.map_err(Failure::of) }).await
+        within(limit, async { sending.await.map_err(Failure::of) }).await.map_err(Failure::with_a_body)
     }
 
     pub(crate) async fn head(&self, key: &str) -> Answer<Head> {
-        head_of(&self.clients.direct.head(key, self.options.timeouts.answer).await?)
+        match self.clients.direct.head(key, self.options.timeouts.answer).await {
+            Ok(answer) => head_of(&answer),
+            // One more request tells what is wrong, as it is wrong with all of them.
+            Err(failure) if failure.is_bare_refusal() => {
+                let listed = Listed { prefix: key.to_owned(), limit: 1, ..Listed::default() };
+                Err(self.list(&listed, None).await.err().unwrap_or(failure))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     pub(crate) async fn get(
@@ -140,10 +148,7 @@ impl Bucket {
     ) -> Answer<GetObjectOutput> {
         let request = self.clients.requests.get_object().bucket(self.name()).key(key).set_range(range);
         let request = request.set_if_match(if_match.map(|version| version.as_str().to_owned()));
-        let answer = self.answer(self.options.timeouts.answer, request.send()).await.map_err(|failure| {
-            // Not the word of the service that the file is gone, which who collects garbage would act upon.
-            if failure.is_bare_absence() { Failure::misunderstood() } else { failure }
-        })?;
+        let answer = self.answer(self.options.timeouts.answer, request.send()).await?;
         // Bytes without a time are no object: a proxy's page, or an error that was sent as a success.
         if answer.last_modified.is_none() {
             return Err(Failure::incomplete("time"));
@@ -166,17 +171,20 @@ impl Bucket {
         ];
         let told = metadata.into_iter().map(|(name, value)| (format!("{METADATA}{name}").into(), value));
         headers.extend(told);
+        // A kept session is nobody's to read, and too short-lived for a class that bills a month.
+        let of_files = |value: Option<String>| value.filter(|_| self.keys.path(key).is_some());
         let wanted = [
             ("if-none-match", if_absent),
             ("if-match", if_match),
-            ("x-amz-storage-class", self.storage_class().map(|class| class.as_str().to_owned())),
+            ("x-amz-storage-class", of_files(self.storage_class().map(|class| class.as_str().to_owned()))),
             ("x-amz-server-side-encryption", self.encryption().map(|encryption| encryption.as_str().to_owned())),
             ("x-amz-server-side-encryption-aws-kms-key-id", self.kms_key()),
-            ("x-amz-acl", self.acl().map(|acl| acl.as_str().to_owned())),
+            ("x-amz-acl", of_files(self.acl().map(|acl| acl.as_str().to_owned()))),
         ];
         headers.extend(wanted.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
         let body = body::of_pieces(pieces).into_inner();
-        let answer = self.clients.direct.put(key, headers, body, self.options.timeouts.moving(size)).await?;
+        let answer = self.clients.direct.put(key, headers, body, self.options.timeouts.moving(size)).await;
+        let answer = answer.map_err(Failure::with_a_body)?;
         let etag = answer.headers().get("etag").ok_or_else(|| Failure::incomplete("entity tag"))?;
         // A put tells no other time of what it stored.
         Ok(Stored { etag: etag.to_owned(), at: http_date(answer.headers().get("date")).unwrap_or_else(now) })
@@ -196,7 +204,7 @@ impl Bucket {
         let delete = delete.map_err(|_| Failure::incomplete("objects to delete"))?;
         let request = self.clients.requests.delete_objects().bucket(self.name()).delete(delete);
         let answer = self.answer(self.options.timeouts.answer, request.send()).await?;
-        Ok(answer.errors.unwrap_or_default().into_iter().map(left).collect())
+        Ok(answer.errors.unwrap_or_default().into_iter().filter_map(left).collect())
     }
 
     pub(crate) async fn list(&self, listed: &Listed, token: Option<&str>) -> Answer<RawPage> {
@@ -212,7 +220,12 @@ impl Bucket {
         parameters.extend(listed.rolled_up.then_some(("delimiter", "/")));
         parameters.extend(beginning.map(|key| ("start-after", key)));
         parameters.extend(token.map(|token| ("continuation-token", token)));
-        page_of(&self.clients.direct.query(&parameters, self.options.timeouts.answer).await?)
+        let page = page_of(&self.clients.direct.query(&parameters, self.options.timeouts.answer).await?)?;
+        // Whoever follows it would never come to an end.
+        if page.next.is_some() && page.next.as_deref() == token {
+            return Err(Failure::misunderstood());
+        }
+        Ok(page)
     }
 
     /// Copies a whole object within the bucket, if it is still the one with this tag.
@@ -402,15 +415,14 @@ fn head_of(answer: &HttpResponse) -> Answer<Head> {
     })
 }
 
-/// An object that a batch did not delete. One that is not there is deleted.
-fn left(error: aws_sdk_s3::types::Error) -> (String, Error) {
-    let kind = match error.code.as_deref() {
-        Some("AccessDenied") => ErrorKind::PermissionDenied,
-        Some("InternalError" | "SlowDown" | "ServiceUnavailable") => ErrorKind::Unavailable,
-        _ => ErrorKind::Other,
-    };
+/// An object that a batch did not delete; none where it is not there, which is what was asked for.
+fn left(error: aws_sdk_s3::types::Error) -> Option<(String, Error)> {
+    let kind = error.code.as_deref().and_then(kind_of_code).unwrap_or(ErrorKind::Other);
+    if kind == ErrorKind::NotFound {
+        return None;
+    }
     let told = [error.code, error.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
-    (error.key.unwrap_or_default(), Error::new(kind, told))
+    Some((error.key.unwrap_or_default(), Error::new(kind, told)))
 }
 
 /// The values of `If-None-Match` and `If-Match`.
@@ -442,7 +454,8 @@ impl Intercept for NoBody {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let answer = context.response();
-        let has_body = answer.headers().get("content-length").is_some_and(|length| length != "0");
+        let is_framed = answer.status().as_u16() != 204 && answer.headers().get("transfer-encoding").is_some();
+        let has_body = is_framed || answer.headers().get("content-length").is_some_and(|length| length != "0");
         if answer.status().is_success() && has_body {
             return Err("the answer has a body where S3 sends none".into());
         }

@@ -31,7 +31,7 @@ impl Bucket {
         match self.copy(&source, head, &target).await {
             Ok(()) => Ok(()),
             Err(failure) if failure.is_unsure() => match self.head(&target).await {
-                // Metadata is copied with the bytes, the nonce among it: the copy is there, or an equal one was before.
+                // The copy is there, or an equal one was before.
                 Ok(copy) if is_copy(head, &copy) => Ok(()),
                 Ok(_) => Err(failure.not_applied().of_change(to)),
                 Err(look) if look.is_missing_key() => Err(failure.not_applied().of_change(to)),
@@ -66,9 +66,11 @@ impl Bucket {
     }
 }
 
+/// Whether `copy` is of `source`: it has its bytes, or the nonce that no other object has. What else stands in metadata, such as
+/// other programs write, two objects can have in common.
 fn is_copy(source: &Head, copy: &Head) -> bool {
-    let same_bytes = source.size == copy.size && source.etag.is_some() && source.etag == copy.etag;
-    same_bytes || (source.size == copy.size && !source.metadata.is_empty() && source.metadata == copy.metadata)
+    let same_bytes = source.etag.is_some() && source.etag == copy.etag;
+    source.size == copy.size && (same_bytes || Nonce::is_common(&source.metadata, &copy.metadata))
 }
 
 /// A failure of a copy that is not about its target. A part that fails changes nothing that shows.
@@ -89,6 +91,23 @@ fn ranges(size: u64, part_size: u64) -> impl Iterator<Item = std::ops::Range<u64
 mod tests {
     use super::*;
     use crate::part_plan::{MAX_OBJECT, MAX_PART};
+
+    #[test]
+    fn a_copy_is_known_by_its_bytes_or_its_nonce() {
+        let head = |etag: &str, metadata: &[(&str, &str)]| Head {
+            size: 5,
+            modified: std::time::SystemTime::UNIX_EPOCH,
+            etag: Some(etag.to_owned()),
+            content_type: None,
+            metadata: metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        let foreign = [("mtime", "1")];
+        assert!(is_copy(&head("a", &[]), &head("a", &[])));
+        assert!(!is_copy(&head("a", &foreign), &head("b", &foreign)));
+        assert!(is_copy(&head("a", &[("nonce", "n")]), &head("b", &[("nonce", "n")])));
+        assert!(!is_copy(&head("a", &[("nonce", "n")]), &head("b", &[("nonce", "m")])));
+        assert!(!is_copy(&head("a", &[]), &head("b", &[])));
+    }
 
     #[test]
     fn the_parts_of_a_copy_cover_it_within_the_limits() {

@@ -36,8 +36,8 @@ impl Bucket {
         if !failure.is_unsure() {
             return Err(failure.of_change(path));
         }
-        match self.head(&key).await {
-            Err(look) if look.is_missing_key() => Ok(()),
+        match self.head_of_file(path).await {
+            Err(look) if look.kind() == ErrorKind::NotFound => Ok(()),
             Ok(_) => Err(failure.not_applied().of_change(path)),
             Err(_) => Err(failure.of_change(path)),
         }

@@ -232,7 +232,7 @@ mod tests {
 
     use super::*;
     use crate::S3Driver;
-    use crate::bucket::{Bucket, Listed};
+    use crate::bucket::{Bucket, Head, Listed};
     use crate::client::Clients;
     use crate::options::{Credentials, S3Options, Secret, Timeouts};
 
@@ -336,6 +336,20 @@ mod tests {
         async fn accept(&self) -> TcpStream {
             self.listener.accept().await.unwrap().0
         }
+
+        async fn say(&self, text: &str) {
+            answer(&mut self.accept().await, text).await;
+        }
+
+        /// How `asking` fails where these are the answers.
+        async fn failure_of<T>(&self, asking: impl Future<Output = Answer<T>>, answers: &[&str]) -> Failure {
+            let answering = async {
+                for text in answers {
+                    self.say(text).await;
+                }
+            };
+            tokio::join!(asking, answering).0.err().unwrap()
+        }
     }
 
     /// Answers one request, which it tells.
@@ -381,14 +395,58 @@ mod tests {
             (absent(0, ""), ErrorKind::Unavailable),
         ] {
             let listed = Listed { limit: 1, ..Listed::default() };
-            let (answered, _) = tokio::join!(service.bucket.list(&listed, None), async {
-                answer(&mut service.accept().await, &text).await
-            });
-            assert_eq!(answered.unwrap_err().into_error().kind(), kind, "{text}");
-            let (answered, _) = tokio::join!(service.bucket.get("a", None, None), async {
-                answer(&mut service.accept().await, &text).await
-            });
-            assert_eq!(answered.unwrap_err().into_error().kind(), kind, "{text}");
+            let head = head_of_five_bytes();
+            let kinds = [
+                service.failure_of(service.bucket.list(&listed, None), &[&text]).await,
+                service.failure_of(service.bucket.get("a", None, None), &[&text]).await,
+                service.failure_of(service.bucket.put("a", &[], HashMap::new(), &Condition::None), &[&text]).await,
+                service.failure_of(service.bucket.copy("a", &head, "b"), &[&text]).await,
+                service.failure_of(service.bucket.delete("a", None), &[&text]).await,
+            ];
+            assert_eq!(kinds.map(|failure| failure.into_error().kind()), [kind; 5], "{text}");
+        }
+    }
+
+    fn head_of_five_bytes() -> Head {
+        let (modified, metadata) = (std::time::SystemTime::UNIX_EPOCH, HashMap::new());
+        Head { size: 5, modified, etag: Some("tag".to_owned()), content_type: None, metadata }
+    }
+
+    #[tokio::test]
+    async fn a_delete_is_not_done_by_a_page_of_something_in_between() {
+        let service = Service::start().await;
+        let framed = "connection: close\r\ncontent-length: 3\r\n\r\nabc";
+        let chunked = "connection: close\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        for body in [framed, chunked] {
+            let answer = format!("200 OK\r\n{body}");
+            assert!(service.failure_of(service.bucket.delete("a", None), &[&answer]).await.is_unsure(), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_goes_on_where_it_was_is_no_listing() {
+        let service = Service::start().await;
+        let page = "<ListBucketResult><IsTruncated>true</IsTruncated>\
+             <NextContinuationToken>again</NextContinuationToken></ListBucketResult>";
+        let answer = format!("200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+        let listed = Listed { limit: 1, ..Listed::default() };
+        let (first, _) = tokio::join!(service.bucket.list(&listed, None), service.say(&answer));
+        let token = first.unwrap().next.unwrap();
+        let repeated = service.failure_of(service.bucket.list(&listed, Some(&token)), &[&answer]).await;
+        assert_eq!(repeated.into_error().kind(), ErrorKind::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_refused_without_a_word_asks_for_the_reason() {
+        let service = Service::start().await;
+        let bare = "400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        for (code, kind) in
+            [("ExpiredToken", ErrorKind::PermissionDenied), ("AuthorizationHeaderMalformed", ErrorKind::Misconfigured)]
+        {
+            let page = format!("<Error><Code>{code}</Code></Error>");
+            let told = format!("400 Bad Request\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+            let failure = service.failure_of(service.bucket.head("a"), &[bare, &told]).await;
+            assert_eq!(failure.into_error().kind(), kind, "{code}");
         }
     }
 

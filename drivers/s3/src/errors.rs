@@ -43,6 +43,12 @@ enum Fate {
 }
 
 impl Failure {
+    /// A failure of a request to which S3 answers with a body: a 404 that tells no code comes from something in between, and
+    /// is not the word of the service that something is gone.
+    pub(crate) fn with_a_body(self) -> Self {
+        if self.code.is_none() && self.status == Some(404) { Self::misunderstood() } else { self }
+    }
+
     /// A failure of the client's call.
     pub(crate) fn of<E>(error: SdkError<E>) -> Self
     where
@@ -142,14 +148,15 @@ impl Failure {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 
-    /// The object is not there. An answer without a body does not tell that from a missing bucket.
+    /// The object is not there. The answer to a HEAD has no body, and does not tell that from a missing bucket.
     pub(crate) fn is_missing_key(&self) -> bool {
-        self.has_code(&["NoSuchKey", "NotFound"]) || self.is_bare_absence()
+        self.has_code(&["NoSuchKey", "NotFound"]) || (self.code.is_none() && self.status == Some(404))
     }
 
-    /// A 404 without a code, where S3 has a body to tell one in: it comes from something in between.
-    pub(crate) fn is_bare_absence(&self) -> bool {
-        self.code.is_none() && self.status == Some(404)
+    /// What was wrong is in a body, which the answer to a HEAD does not have: Amazon's to a wrong region and to a token that
+    /// has expired.
+    pub(crate) fn is_bare_refusal(&self) -> bool {
+        self.code.is_none() && self.status == Some(400)
     }
 
     /// The multipart upload is not there: completed or aborted.
@@ -223,25 +230,27 @@ impl Failure {
     }
 
     fn kind(&self) -> ErrorKind {
-        let by_code = self
-            .code
-            .as_deref()
-            .and_then(|code| KINDS.iter().find(|(codes, _)| codes.contains(&code)).map(|(_, kind)| *kind));
-        match (by_code, self.status) {
+        match (self.code.as_deref().and_then(kind_of_code), self.status) {
             (Some(kind), _) => kind,
             _ if self.is_unsure() => ErrorKind::Unavailable,
             _ if self.fate == Fate::Unsendable => ErrorKind::Misconfigured,
             (None, None | Some(200..=299)) => ErrorKind::Unavailable,
-            (None, Some(301 | 307 | 308)) => ErrorKind::Misconfigured,
+            // The service lacks what a setting asks for.
+            (None, Some(301 | 307 | 308 | 501)) => ErrorKind::Misconfigured,
             (None, Some(401 | 403)) => ErrorKind::PermissionDenied,
             (None, Some(404)) => ErrorKind::NotFound,
             (None, Some(412)) => ErrorKind::Conflict,
             (None, Some(416)) => ErrorKind::InvalidRange,
             (None, Some(507)) => ErrorKind::NoSpace,
-            (None, Some(status)) if status == 429 || status >= 500 => ErrorKind::Unavailable,
+            (None, Some(408 | 429 | 500..)) => ErrorKind::Unavailable,
             (None, Some(_)) => ErrorKind::Other,
         }
     }
+}
+
+/// The kind of a code that S3 answers with; none of one that is not known.
+pub(crate) fn kind_of_code(code: &str) -> Option<ErrorKind> {
+    KINDS.iter().find(|(codes, _)| codes.contains(&code)).map(|(_, kind)| *kind)
 }
 
 /// The kinds of the codes that S3 and services like it answer with.
@@ -254,6 +263,7 @@ const KINDS: &[(&[&str], ErrorKind)] = &[
             "AuthorizationHeaderMalformed",
             "IllegalLocationConstraintException",
             "InvalidBucketName",
+            "NotImplemented",
         ],
         ErrorKind::Misconfigured,
     ),
@@ -305,7 +315,9 @@ fn fate_of_answer(status: u16, code: Option<&str>) -> Fate {
         (502 | 504, _) => Fate::Lost,
         (_, Some("InternalError")) => Fate::Failed,
         (_, Some("SlowDown" | "ServiceUnavailable")) => Fate::Nothing,
-        (503 | 507, _) => Fate::Nothing,
+        // Nor does one that answers 503 by itself: Envoy does so where the connection behind it broke (its flag UC).
+        (503, None) => Fate::Failed,
+        (501 | 503 | 507, _) => Fate::Nothing,
         (500.., _) => Fate::Failed,
         // An error within a success: the service had begun. One without a code is no answer of a service.
         (200..=299, Some(_)) => Fate::Failed,
@@ -333,6 +345,29 @@ mod tests {
     use aws_sdk_s3::operation::put_object::PutObjectError;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_without_a_code_may_come_from_something_in_between() {
+        let refused = |status, code: Option<&str>| {
+            let told = Told { code: code.map(str::to_owned), message: None };
+            Failure::refused(status, told, None)
+        };
+        assert!(refused(503, None).is_unsure() && !refused(503, Some("SlowDown")).is_unsure());
+        assert!(!refused(503, Some("Busy")).is_unsure() && !refused(507, None).is_unsure());
+        assert!(refused(404, None).is_missing_key() && refused(404, Some("NoSuchKey")).with_a_body().is_missing_key());
+        let bare = refused(404, None).with_a_body();
+        assert!(bare.is_unsure() && !bare.is_missing_key());
+        for (status, code, kind) in [
+            (501, None, ErrorKind::Misconfigured),
+            (501, Some("NotImplemented"), ErrorKind::Misconfigured),
+            (408, None, ErrorKind::Unavailable),
+            (503, None, ErrorKind::Unavailable),
+            (507, None, ErrorKind::NoSpace),
+            (400, None, ErrorKind::Other),
+        ] {
+            assert_eq!(refused(status, code).into_error().kind(), kind, "{status} {code:?}");
+        }
+    }
 
     #[test]
     fn a_change_that_nobody_could_sign_has_not_happened() {

@@ -99,7 +99,9 @@ impl Keys {
 
 /// The source of a copy as its header has it: the client does not encode it.
 pub(crate) fn copy_source(bucket: &str, key: &str) -> String {
-    format!("{bucket}/{}", encoded_key(key))
+    // The name of an access point has slashes itself, and so a word between it and the key.
+    let between = if bucket.starts_with("arn:") { "object/" } else { "" };
+    format!("{bucket}/{between}{}", encoded_key(key))
 }
 
 /// A key as it stands in a URL.
@@ -171,6 +173,8 @@ mod tests {
     #[test]
     fn sources_are_encoded_and_listed_keys_decoded() {
         assert_eq!(copy_source("b", "my root/é/a.b_c-d~"), "b/my%20root/%C3%A9/a.b_c-d~");
+        let access_point = "arn:aws:s3:us-west-2:123456789012:accesspoint/a";
+        assert_eq!(copy_source(access_point, "b/c"), format!("{access_point}/object/b/c"));
         assert_eq!(decoded("my+root/%C3%A9/a%2Bb"), "my root/é/a+b");
     }
 }

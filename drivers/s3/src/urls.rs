@@ -35,8 +35,8 @@ impl Bucket {
     }
 }
 
-/// Signing asks nobody, but for the credentials that the environment has.
+/// Signing asks nobody, but for the credentials that the environment has; whoever has them may be back soon.
 fn not_signed(error: &(dyn std::error::Error + 'static)) -> Error {
     let message = format!("the URL could not be signed: {}", DisplayErrorContext(error));
-    Error::new(ErrorKind::PermissionDenied, message)
+    Error::new(ErrorKind::Unavailable, message)
 }
