@@ -44,6 +44,23 @@ impl ByteRange {
         let end = self.length.map_or(size, |length| self.offset.saturating_add(length).min(size));
         Ok(self.offset..end)
     }
+
+    /// For drivers over HTTP: the size of the whole file, where an answer with these headers brings exactly the bytes of this
+    /// range; none where it brings others. What stands between a client and its service may take no notice of a range.
+    pub fn size_of_whole(self, content_range: Option<&str>, content_length: u64) -> Option<u64> {
+        let (start, size) = match content_range {
+            Some(text) => parse_content_range(text)?,
+            None => (0, content_length),
+        };
+        let coming = start..start.checked_add(content_length)?;
+        self.resolve(size).is_ok_and(|wanted| wanted == coming).then_some(size)
+    }
+}
+
+/// The first byte and the size of the whole in `bytes 2-4/10`.
+fn parse_content_range(text: &str) -> Option<(u64, u64)> {
+    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -57,5 +74,27 @@ mod tests {
         assert_eq!(ByteRange::span(2, u64::MAX).resolve(5).unwrap(), 2..5);
         assert_eq!(ByteRange::span(2, 0).resolve(5).unwrap(), 2..2);
         assert_eq!(ByteRange::from(6).resolve(5).unwrap_err().kind(), ErrorKind::InvalidRange);
+    }
+
+    #[test]
+    fn an_answer_brings_the_range_or_other_bytes() {
+        let range = ByteRange::span(2, 3);
+        assert_eq!(range.size_of_whole(Some("bytes 2-4/10"), 3), Some(10));
+        assert_eq!(range.size_of_whole(Some("bytes 2-3/4"), 2), Some(4));
+        assert_eq!(ByteRange::FULL.size_of_whole(None, 10), Some(10));
+        assert_eq!(ByteRange::span(0, 10).size_of_whole(None, 7), Some(7));
+        let last = u64::MAX;
+        for (text, length) in [
+            (Some("bytes 0-2/10"), 3),
+            (Some("bytes 2-4/10"), 2),
+            (Some("bytes */10"), 3),
+            (Some("bytes 2-4/*"), 3),
+            (Some("2-4/10"), 3),
+            (Some(format!("bytes {last}-{last}/{last}").as_str()), 3),
+            (None, 10),
+            (None, 1),
+        ] {
+            assert_eq!(range.size_of_whole(text, length), None, "{text:?}");
+        }
     }
 }
