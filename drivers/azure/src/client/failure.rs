@@ -10,6 +10,7 @@ pub(crate) enum Failure {
     /// The service answered with an error.
     Refused(Refusal),
     /// No token was issued for the credentials, so that nothing was sent.
+    #[cfg_attr(not(feature = "entra"), expect(dead_code, reason = "without tokens nobody lacks one"))]
     NoToken(String),
     /// No connection was made, so that nothing can have happened.
     Unsent(String),
