@@ -54,30 +54,31 @@ impl Store {
         let (name, size) = (self.names.file(path), body.len() as u64);
         match self.container.put(&name, body, &nonce.metadata(), condition).await {
             Ok(published) => Ok(file(path, size, published)),
-            Err(failure) => self.resolve(path, nonce, condition, failure).await,
+            Err(failure) => self.resolve(path, (nonce, size), condition, failure).await,
         }
     }
 
-    /// Looks whether a write of which the answer is lost took effect: then the blob bears its nonce.
+    /// Looks whether a write of which the answer is lost took effect: then the blob bears its nonce,
+    /// and has its size.
     pub(crate) async fn resolve(
         &self,
         path: &StoragePath,
-        nonce: &Nonce,
+        own: (&Nonce, u64),
         condition: &Condition,
         failure: Failure,
     ) -> Result<FileInfo> {
         if failure.is_ambiguous()
-            && let Some(info) = self.published(path, nonce).await
+            && let Some(info) = self.published(path, own).await
         {
             return Ok(info);
         }
         Err(unpublished(failure, condition))
     }
 
-    /// The file at `path`, if the write of `nonce` made it.
-    pub(crate) async fn published(&self, path: &StoragePath, nonce: &Nonce) -> Option<FileInfo> {
+    /// The file at `path`, if the write of this nonce made it, with so many bytes: a writer can have come by more since.
+    pub(crate) async fn published(&self, path: &StoragePath, (nonce, size): (&Nonce, u64)) -> Option<FileInfo> {
         let facts = self.container.head(&self.names.file(path)).await.ok()?;
-        nonce.made(&facts).then(|| info(path, &facts))
+        (nonce.made(&facts) && facts.size == size).then(|| info(path, &facts))
     }
 
     /// Deletes a blob; tells whether it was there.

@@ -213,7 +213,7 @@ impl AzureWriter {
             Ok(published) => Ok(file(&self.path, self.stored, published)),
             Err(failure) => {
                 let discarded = failure.code() == Some("InvalidBlockList");
-                let outcome = self.store.resolve(&self.path, &self.nonce, condition, failure).await;
+                let outcome = self.store.resolve(&self.path, (&self.nonce, self.stored), condition, failure).await;
                 if discarded && self.state == State::Open {
                     self.state = State::Lost;
                 }
@@ -225,11 +225,7 @@ impl AzureWriter {
     /// Publishes, and after an earlier attempt without an answer finds out whether that one did.
     async fn publish_once(&mut self, context: &Context, condition: &Condition) -> Result<FileInfo> {
         let unsure = self.state == State::Unsure;
-        // Of the same write, and of another length: then bytes were added since.
-        if unsure
-            && let Some(info) = self.store.published(&self.path, &self.nonce).await
-            && info.size == self.whole_size()
-        {
+        if unsure && let Some(info) = self.store.published(&self.path, (&self.nonce, self.whole_size())).await {
             return Ok(info);
         }
         let published = self.publish(context, condition).await;

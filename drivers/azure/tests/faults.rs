@@ -183,6 +183,19 @@ async fn a_commit_does_not_claim_bytes_that_came_after_one_without_an_answer() {
 }
 
 #[tokio::test]
+async fn a_put_that_failed_is_not_taken_for_the_shorter_one_before_it() {
+    let bench = Bench::new().await;
+    let file = path("/file");
+    let mut writer = unsure(&bench, &file, 5).await;
+    writer.write(&context(), vec![2; 7].into()).await.unwrap();
+    // Between two looks at what is there.
+    bench.proxy.next([Fate::Pass, Fate::Answer(500, "InternalError"), Fate::Pass]);
+    let error = writer.commit(&context(), CommitOptions::default()).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::MaybeApplied));
+    assert_eq!(writer.commit(&context(), CommitOptions::default()).await.unwrap().size, 12);
+}
+
+#[tokio::test]
 async fn a_close_does_not_claim_to_keep_what_a_commit_has_published() {
     let bench = Bench::new().await;
     for size in [5, 2 * BLOCK + 1] {
