@@ -58,7 +58,7 @@ impl Bucket {
             Err(failure) => Err(source_failure(failure, from)),
         };
         match copied {
-            Ok(()) => upload.keep(),
+            Ok(()) => upload.set_kept(true),
             // Waiting for the end of the upload leaves nothing behind the answer; dropping it tries once more.
             Err(_) => drop(upload.abort().await),
         }

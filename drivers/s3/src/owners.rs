@@ -15,8 +15,8 @@ pub(crate) struct Owners(Mutex<Owned>);
 
 #[derive(Debug, Default)]
 struct Owned {
-    /// Whether what each of them has resumed is kept no more: somebody else has replaced or discarded it.
-    superseded: HashMap<StoragePath, bool>,
+    /// The paths of those sessions, and whether what was resumed is kept no more: somebody else has replaced or discarded it.
+    resumed: HashMap<StoragePath, bool>,
     /// How often something was given up or superseded so far: what was read of a session before may be stale.
     changes: u64,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Ownership {
 
 impl Owners {
     pub(crate) fn check_free(&self, path: &StoragePath) -> Result<()> {
-        if self.0.lock().superseded.contains_key(path) { Err(owned()) } else { Ok(()) }
+        if self.0.lock().resumed.contains_key(path) { Err(already_resumed()) } else { Ok(()) }
     }
 
     /// Reads the session kept at `path`, and makes the caller its owner if there is one.
@@ -51,12 +51,12 @@ impl Owners {
     }
 
     fn claim(self: &Arc<Self>, path: &StoragePath, changes: u64) -> Result<(Ownership, bool)> {
-        let mut owned_paths = self.0.lock();
-        if owned_paths.superseded.contains_key(path) {
-            return Err(owned());
+        let mut owned = self.0.lock();
+        if owned.resumed.contains_key(path) {
+            return Err(already_resumed());
         }
-        owned_paths.superseded.insert(path.clone(), false);
-        Ok((Ownership { owners: self.clone(), path: path.clone() }, owned_paths.changes == changes))
+        owned.resumed.insert(path.clone(), false);
+        Ok((Ownership { owners: self.clone(), path: path.clone() }, owned.changes == changes))
     }
 
     /// Takes notice that what was kept at `path` was replaced or discarded by somebody who does not own it; answers whether
@@ -64,7 +64,7 @@ impl Owners {
     pub(crate) fn supersede(&self, path: &StoragePath) -> bool {
         let mut owned = self.0.lock();
         owned.changes += 1;
-        let superseded = owned.superseded.get_mut(path);
+        let superseded = owned.resumed.get_mut(path);
         let has_owner = superseded.is_some();
         if let Some(superseded) = superseded {
             *superseded = true;
@@ -76,19 +76,19 @@ impl Owners {
 impl Ownership {
     /// Whether what was resumed is kept no more.
     pub(crate) fn is_superseded(&self) -> bool {
-        self.owners.0.lock().superseded.get(&self.path) == Some(&true)
+        self.owners.0.lock().resumed.get(&self.path) == Some(&true)
     }
 }
 
 impl Drop for Ownership {
     fn drop(&mut self) {
         let mut owned = self.owners.0.lock();
-        owned.superseded.remove(&self.path);
+        owned.resumed.remove(&self.path);
         owned.changes += 1;
     }
 }
 
-fn owned() -> Error {
+fn already_resumed() -> Error {
     let message = "another writer has resumed this write; it is free again once that one was closed, committed, cancelled or dropped";
     Error::new(ErrorKind::Conflict, message)
 }

@@ -53,11 +53,6 @@ impl Upload {
         self.kept = kept;
     }
 
-    /// Leaves the upload where it is when this is dropped.
-    pub(crate) fn keep(&mut self) {
-        self.kept = true;
-    }
-
     /// Publishes the parts as the file at `path`, whose key is the upload's. `tried` tells whether an earlier attempt has had
     /// no answer, and is set where this one has none.
     pub(crate) async fn complete(
