@@ -215,7 +215,7 @@ impl LinkedBlobs {
         Ok(was_there)
     }
 
-    /// Makes the cache forget all that the repository has.
+    /// Makes the cache forget what the repository has by these names.
     pub(crate) async fn forget_all(&self, context: &Context, names: &[Digest]) -> Result<()> {
         for name in names {
             self.cached().clear(context, name).await?;

@@ -159,9 +159,12 @@ impl Manifests {
             let begun = Instant::now();
             let push = self.revisions.protection().begin(context).await?;
             let relied_on = match self.find_references(context, manifest, |_, _| false).await {
-                Err(error @ Error::ReferencesUnknown(_)) if is_written => {
-                    self.unlink(context, manifest, name).await?;
-                    return Err(error);
+                Err(Error::ReferencesUnknown(missing)) => {
+                    if is_written {
+                        self.unlink(context, manifest, name).await?;
+                    }
+                    self.forget(context, &missing).await;
+                    return Err(Error::ReferencesUnknown(missing));
                 }
                 found => found?,
             };
@@ -172,6 +175,14 @@ impl Manifests {
                 return Ok(());
             }
             is_written = true;
+        }
+    }
+
+    /// Who pushes asks first what is there, and leaves that out. Where the cache has told it of blobs that are gone, it would be told
+    /// so again, and never get its manifest in.
+    async fn forget(&self, context: &Context, missing: &[Digest]) {
+        if let Err(error) = self.layers.forget_all(context, missing).await {
+            tracing::warn!(%error, "the cache may know blobs that are gone, until they expire there");
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use blobstore::blob::{BlobDeleter, BlobIngester, BlobProvider, BlobStatter};
 use blobstore::cache::{BlobDescriptorCache, MemoryCache};
 use blobstore::upkeep::{CollectOptions, collect};
-use blobstore::{Algorithm, Descriptor, Digest, Namespace, NamespaceOptions};
+use blobstore::{Algorithm, Descriptor, Digest, Error, Namespace, NamespaceOptions};
 use driver_api::Context;
 
 use crate::fixture::{Store, content, name};
@@ -122,6 +122,20 @@ async fn what_is_known_by_one_name_is_not_known_by_the_other() {
     blobs.delete(context, &canonical).await.unwrap();
     blobs.stat(context, &alias).await.unwrap();
     assert!(blobs.stat(context, &canonical).await.unwrap_err().is_unknown());
+}
+
+/// As where two registries once shared a cache and not a storage, or a storage was put back as it was the day before.
+#[tokio::test]
+async fn a_manifest_without_its_blob_makes_the_cache_forget_it() {
+    let (store, cache) = (Store::in_memory(), Arc::new(MemoryCache::default()));
+    let (context, repository) = (&store.context, with(&store, cache.clone()).repository(name("a")));
+    let manifest = fixture::image(context, &repository, &["layer"]).await;
+    let (elsewhere, digest) = (Store::in_memory(), Digest::of(b"layer"));
+    let repository = with(&elsewhere, cache).repository(name("a"));
+    repository.blobs().stat(context, &digest).await.unwrap();
+    let refused = repository.manifests().put(context, None, manifest, None, &[]).await.unwrap_err();
+    assert!(matches!(refused, Error::ReferencesUnknown(_)), "{refused}");
+    assert!(repository.blobs().stat(context, &digest).await.unwrap_err().is_unknown());
 }
 
 #[cfg(feature = "redis")]
