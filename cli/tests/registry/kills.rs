@@ -80,15 +80,19 @@ async fn one_of_two_servers_is_killed() {
     let configuration = format!("{SECRET}redis: {{addr: '{redis}'}}\n{storage}  cache: {{blobdescriptor: redis}}\n");
     let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut servers = directories.each_ref().map(|directory| Server::start(directory.path(), &configuration));
-    // That one of them is dead, the proxy finds out when it turns to it.
-    let proxy = Proxy::start(servers.iter().map(|server| server.address.clone()).collect()).await;
+    let addresses = || servers.iter().map(|server| server.address.clone()).collect();
+    // That one of them is dead, a proxy finds out when it turns to it.
+    let (proxy, proxy_of_skopeo) = (Proxy::start(addresses()).await, Proxy::start(addresses()).await);
     let progress = Progress::new();
     let pushers = Pushers::start(3, 4, 9_000_000, &proxy.address, &mut random, &progress);
     let copies = tokio::task::spawn_blocking({
-        let address = proxy.address.clone();
-        move || copies(&address)
+        let address = proxy_of_skopeo.address.clone();
+        let random = random.fork();
+        move || copies(&address, random)
     });
     progress.wait_for(random.u64(20..300)).await;
+    // At the moment it may happen to have no request of a pusher, and then nobody would notice.
+    proxy.lose(&servers[0].address).await;
     servers[0].kill();
     let left = &servers[1].address;
     for image in pushers.end().await {
@@ -116,10 +120,13 @@ fn skopeo(words: &[&str]) -> bool {
 
 /// skopeo copies an image into some repositories, one after the other; the image, and the repositories.
 #[cfg(feature = "s3")]
-fn copies(address: &str) -> (tempfile::TempDir, Vec<String>) {
+fn copies(address: &str, mut random: Rng) -> (tempfile::TempDir, Vec<String>) {
     let source = tempfile::tempdir().unwrap();
-    let large: Vec<u8> = (0..2_000_000_u32).flat_map(u32::to_le_bytes).collect();
-    crate::image::write(&source.path().join("image"), &[b"one", &large]);
+    // Of its own: the Redis may know what was copied before, into another bucket.
+    let [mut small, mut large] = [3, 8_000_000].map(|bytes| vec![0; bytes]);
+    random.fill(&mut small);
+    random.fill(&mut large);
+    crate::image::write(&source.path().join("image"), &[&small, &large]);
     let from = format!("oci:{}", source.path().join("image").display());
     let repositories: Vec<_> = (0..2).map(|number| format!("copied{number}")).collect();
     for repository in &repositories {

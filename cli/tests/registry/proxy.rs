@@ -1,5 +1,6 @@
 //! A proxy in front of registries: each request goes to the next of them.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,12 +20,22 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Proxy {
     pub(crate) address: String,
     servers: watch::Sender<Vec<String>>,
+    forwarder: Arc<Forwarder>,
     accepting: JoinHandle<()>,
 }
 
 struct Forwarder {
     servers: watch::Receiver<Vec<String>>,
     sent: AtomicUsize,
+    answers: watch::Sender<Answers>,
+}
+
+#[derive(Default)]
+struct Answers {
+    /// How many requests each server has and did not answer.
+    owed: HashMap<String, usize>,
+    /// Servers whose answers come to nobody.
+    lost: HashSet<String>,
 }
 
 impl Proxy {
@@ -32,11 +43,13 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (servers, watched) = watch::channel(servers);
-        let forwarder = Arc::new(Forwarder { servers: watched, sent: AtomicUsize::new(0) });
+        let (sent, answers) = (AtomicUsize::new(0), watch::Sender::default());
+        let forwarder = Arc::new(Forwarder { servers: watched, sent, answers });
+        let forwards = forwarder.clone();
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let forwarder = forwarder.clone();
+                let forwarder = forwards.clone();
                 tokio::spawn(async move {
                     let service = service_fn(|request| forwarder.forward(request));
                     // A server that went away in the middle ends the connection of its client as well.
@@ -46,12 +59,22 @@ impl Proxy {
                 });
             }
         });
-        Self { address, servers, accepting }
+        Self { address, servers, forwarder, accepting }
     }
 
     /// Where requests go from now on.
     pub(crate) fn forward_to(&self, servers: Vec<String>) {
         self.servers.send_replace(servers);
+    }
+
+    /// Waits until that server has a request, which it never answers from then on, nor any other.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn lose(&self, server: &str) {
+        let mut changes = self.forwarder.answers.subscribe();
+        let lose = |answers: &mut Answers| answers.owed.contains_key(server) && answers.lost.insert(server.to_owned());
+        while !self.forwarder.answers.send_if_modified(lose) {
+            changes.changed().await.unwrap();
+        }
     }
 }
 
@@ -63,21 +86,30 @@ impl Drop for Proxy {
 
 impl Forwarder {
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Failure> {
-        let stream = TokioIo::new(self.connect().await?);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+        let (server, stream) = self.connect().await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(sender.send_request(request).await?.map(BodyExt::boxed))
+        self.answers.send_modify(|answers| *answers.owed.entry(server.clone()).or_default() += 1);
+        let answer = sender.send_request(request).await;
+        let mut is_lost = false;
+        self.answers.send_modify(|answers| {
+            is_lost = answers.lost.contains(&server);
+            answers.owed.entry(server).and_modify(|owed| *owed -= 1);
+            answers.owed.retain(|_, owed| *owed > 0);
+        });
+        if is_lost { Err("the answer is lost".into()) } else { Ok(answer?.map(BodyExt::boxed)) }
     }
 
     /// Connects to the next server that is there; where none is, waits until one is told.
-    async fn connect(&self) -> Result<TcpStream, Failure> {
+    async fn connect(&self) -> Result<(String, TcpStream), Failure> {
         let mut watched = self.servers.clone();
         loop {
             let servers = watched.borrow_and_update().clone();
             let first = self.sent.fetch_add(1, Ordering::Relaxed);
             for number in 0..servers.len() {
-                if let Ok(stream) = TcpStream::connect(&servers[(first + number) % servers.len()]).await {
-                    return Ok(stream);
+                let server = &servers[(first + number) % servers.len()];
+                if let Ok(stream) = TcpStream::connect(server).await {
+                    return Ok((server.clone(), stream));
                 }
             }
             watched.changed().await?;
