@@ -38,11 +38,19 @@ impl Store {
         let endpoint = self.container.endpoint();
         let host = endpoint.host_str().unwrap_or("?");
         let refusal = match failure {
-            Failure::Refused(refusal) => refusal,
             Failure::NoToken(_) => {
                 let advice = "no token was issued: look at the tenant, the client id and its secret".to_owned();
                 return (ErrorKind::PermissionDenied, advice);
             }
+            Failure::NoIssuer(_) => {
+                let advice = "nobody said whether there is a token for these credentials: look at their authority, the network, \
+                              and whether this machine has any";
+                return (ErrorKind::Unavailable, advice.to_owned());
+            }
+            Failure::Refused(refusal) if refusal.is_nobodys() => {
+                return (ErrorKind::Misconfigured, not_the_service(endpoint.as_str()));
+            }
+            Failure::Refused(refusal) => refusal,
             Failure::Senseless(_) => return (ErrorKind::Misconfigured, not_the_service(endpoint.as_str())),
             Failure::Unusable(_) => return (ErrorKind::Other, "no request can be made of these settings".to_owned()),
             Failure::Unsent(_) | Failure::Lost(_) => {

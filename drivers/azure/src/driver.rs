@@ -24,8 +24,6 @@ const STAGING_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const URL_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The most files in one batch; the crate deletes them one by one.
 const DELETE_BATCH: usize = 1000;
-/// The largest put that is one request: 64 MiB. A larger one is sent in blocks, side by side.
-const LARGEST_PUT: u64 = 64 * 1024 * 1024;
 
 /// Files in a container of Azure Blob Storage. A clone is another handle on the same container.
 #[derive(Debug, Clone)]
@@ -94,7 +92,7 @@ impl StorageDriver for AzureDriver {
         options: PutOptions,
     ) -> Result<FileInfo> {
         context.check()?;
-        if payload.len() <= LARGEST_PUT {
+        if payload.len() <= self.store.single_put {
             return self.store.put(path, payload.into_bytes(), &Nonce::new(), &options.condition).await;
         }
         AzureWriter::put(self.store.clone(), path.clone(), payload.chunks(), context, options.condition).await

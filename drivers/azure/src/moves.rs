@@ -10,6 +10,8 @@ use crate::store::{Nonce, Store};
 
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// So many looks in a row may fail, which is some seconds of an outage.
+const MOST_UNSEEN: usize = 8;
 
 impl Store {
     /// Three requests: look, copy, delete; one more for each look at a copy that takes its time.
@@ -24,7 +26,7 @@ impl Store {
         context.check()?;
         match self.container.copy(&source, &facts.version, &target, &nonce.metadata()).await {
             Ok(CopyState::Done) => {}
-            Ok(CopyState::Failed | CopyState::Pending) => self.await_copy(&target, &facts, &nonce).await?,
+            Ok(CopyState::Failed | CopyState::Pending(_)) => self.await_copy(&target, &facts, &nonce).await?,
             Err(failure) if failure.is_missing() => return Err(self.not_copied(from, &source).await),
             Err(failure) if failure.is_unmet_condition() => return Err(source_changed()),
             Err(failure) if failure.is_ambiguous() => {
@@ -43,15 +45,14 @@ impl Store {
         }
     }
 
-    /// Waits until the target is the whole copy. Past the deadline the source stays, and the copy may still arrive: the crate
-    /// has no request that aborts it.
+    /// Waits until the target is the whole copy. Past the deadline the copy is aborted, and the source stays.
     async fn await_copy(&self, target: &str, source: &BlobFacts, nonce: &Nonce) -> Result<()> {
         let deadline = Instant::now() + self.copy_timeout;
-        let mut pause = FIRST_LOOK;
+        let (mut pause, mut unseen, mut is_aborted) = (FIRST_LOOK, 0, false);
         loop {
-            match self.container.head(target).await {
+            let pending = match self.container.head(target).await {
                 Ok(facts) if nonce.made(&facts) => match facts.copy {
-                    Some(CopyState::Pending) => {}
+                    Some(CopyState::Pending(copy)) => Some(copy),
                     Some(CopyState::Done) if facts.size == source.size => return Ok(()),
                     _ => {
                         // What the copy left is no file. Where this fails too, reading it tells so.
@@ -63,16 +64,27 @@ impl Store {
                 Ok(_) => return Err(copy_failed()),
                 Err(failure) if failure.is_missing() => return Err(copy_failed()),
                 // That it cannot be looked at now does not stop the copy.
-                Err(_) => {}
-            }
-            if Instant::now() + pause >= deadline {
-                let message =
-                    format!("the service did not finish the copy within {:?}; the source stays", self.copy_timeout);
-                return Err(Error::new(ErrorKind::Unavailable, message).with_retry(Retry::MaybeApplied));
+                Err(_) => None,
+            };
+            unseen = if pending.is_some() { 0 } else { unseen + 1 };
+            if is_aborted || unseen == MOST_UNSEEN || Instant::now() + pause >= deadline {
+                let Some(copy) = pending.filter(|_| !is_aborted) else { return Err(self.too_late()) };
+                // It may be done by now, or be aborted and leave what is no file: one look more tells.
+                let _ = self.container.abort_copy(target, &copy).await;
+                is_aborted = true;
+                continue;
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    fn too_late(&self) -> Error {
+        let message = format!(
+            "it was not seen that the service finished the copy, for {:?} or {MOST_UNSEEN} looks in a row; the source stays",
+            self.copy_timeout
+        );
+        Error::new(ErrorKind::Unavailable, message).with_retry(Retry::MaybeApplied)
     }
 
     /// The error of a copy whose source the service does not find. It looks for it where this driver says that it is, by the

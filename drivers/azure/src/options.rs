@@ -67,7 +67,10 @@ impl Credentials {
                 (!is_signature).then_some("the shared access signature has no `sig`")
             }
             #[cfg(feature = "entra")]
-            Self::ClientSecret { .. } | Self::DefaultChain => None,
+            Self::ClientSecret { authority, .. } => (!is_plain(authority))
+                .then_some("the authority begins with http:// or https:// and has nothing to hide"),
+            #[cfg(feature = "entra")]
+            Self::DefaultChain => None,
         }
     }
 }
@@ -102,14 +105,18 @@ pub struct AzureOptions {
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long the service may take to answer a request that it has, or to send the next piece of an answer. A request with
-    /// a body has a second more for every 64 KiB.
+    /// a body has as much more as its bytes take at `upload_rate`.
     pub answer_timeout: Duration,
+    /// The bytes in a second below which an upload takes too long.
+    pub upload_rate: u64,
     /// How long the service may take to copy a blob within the account, as a move does.
     pub copy_timeout: Duration,
     /// How many idle connections are kept.
     pub idle_connections: usize,
     /// The most requests of one call in flight: deletes of a tree or a batch, and blocks of a writer as far as memory allows.
     pub concurrency: usize,
+    /// The largest put that is one request, in bytes, between 64 KiB and 256 MiB. A larger one is sent in blocks, side by side.
+    pub single_put: u64,
     /// The size of a writer's first blocks, in bytes, between 64 KiB and 256 MiB. A writer holds about five of them in
     /// memory; a file that is smaller is stored by one request. Blocks grow with the file.
     pub block_size: u64,
@@ -128,9 +135,11 @@ impl AzureOptions {
             accept_invalid_certificates: false,
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
+            upload_rate: 64 * 1024,
             copy_timeout: Duration::from_secs(300),
             idle_connections: 64,
             concurrency: 16,
+            single_put: 64 * 1024 * 1024,
             block_size: crate::plan::DEFAULT_BLOCK,
         }
     }
@@ -170,9 +179,10 @@ impl AzureOptions {
             mistakes.push(("container", message.to_owned()));
         }
         match self.endpoint() {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
+            Ok(url) if is_plain(&url) => {}
             Ok(_) => {
-                let message = "the service URL begins with http:// or https:// and has no query";
+                let message =
+                    "the service URL begins with http:// or https:// and has no query and no user name or password";
                 mistakes.push(("service_url", message.to_owned()));
             }
             Err(error) => mistakes.push(("realm", error.message().to_owned())),
@@ -181,12 +191,15 @@ impl AzureOptions {
             let message = "the root directory has more than 100 bytes or more than 40 components";
             mistakes.push(("root", message.to_owned()));
         }
-        if !(crate::plan::LEAST_BLOCK..=crate::plan::LARGEST_FIRST_BLOCK).contains(&self.block_size) {
-            let message = format!("{} bytes are not between 64 KiB and 256 MiB", self.block_size);
-            mistakes.push(("block_size", message));
+        for (setting, bytes) in [("block_size", self.block_size), ("single_put", self.single_put)] {
+            if !(crate::plan::LEAST_BLOCK..=crate::plan::LARGEST_FIRST_BLOCK).contains(&bytes) {
+                mistakes.push((setting, format!("{bytes} bytes are not between 64 KiB and 256 MiB")));
+            }
         }
-        if self.concurrency == 0 {
-            mistakes.push(("concurrency", "it is at least 1".to_owned()));
+        for (setting, value) in [("concurrency", self.concurrency as u64), ("upload_rate", self.upload_rate)] {
+            if value == 0 {
+                mistakes.push((setting, "it is at least 1".to_owned()));
+            }
         }
         mistakes.extend(self.credentials.mistake().map(|why| ("credentials", why.to_owned())));
         mistakes
@@ -199,6 +212,12 @@ impl AzureOptions {
             Some((setting, why)) => Err(invalid(format!("{setting}: {why}"))),
         }
     }
+}
+
+/// Whether a URL can be shown: a query can have a signature, and a name or a password is no way in.
+fn is_plain(url: &Url) -> bool {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    matches!(url.scheme(), "http" | "https") && url.query().is_none() && !has_user
 }
 
 fn is_container_name(name: &str) -> bool {
@@ -226,16 +245,19 @@ mod tests {
     fn refuses_what_cannot_work_before_anything_is_opened() {
         assert!(options().check().is_ok());
         type Change = fn(&mut AzureOptions);
-        let wrong: [(&str, Change); 12] = [
+        let wrong: [(&str, Change); 15] = [
             ("account", |o| o.account = "My-Account".into()),
             ("container", |o| o.container = "a--b".into()),
             // Names in it have no `/`.
             ("root container", |o| o.container = "$root".into()),
             ("short container", |o| o.container = "ab".into()),
             ("scheme", |o| o.service_url = Url::parse("ftp://host/").ok()),
+            ("password", |o| o.service_url = Url::parse("https://user:c2VjcmV0@host/").ok()),
+            ("upload rate", |o| o.upload_rate = 0),
             ("root", |o| o.root = StoragePath::parse(&format!("/{}", "r".repeat(100))).unwrap()),
             ("deep root", |o| o.root = StoragePath::parse(&"/r".repeat(41)).unwrap()),
             ("block size", |o| o.block_size = 1),
+            ("single put", |o| o.single_put = 1 << 40),
             ("concurrency", |o| o.concurrency = 0),
             ("realm", |o| o.realm = "two words".into()),
             ("key", |o| o.credentials = Credentials::SharedKey(Secret::new("c2VjcmV0!"))),

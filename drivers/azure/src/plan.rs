@@ -11,6 +11,9 @@ pub(crate) const LEAST_BLOCK: u64 = 64 * 1024;
 /// The most that an operator can choose.
 pub(crate) const LARGEST_FIRST_BLOCK: u64 = 256 * MIB;
 
+/// What is kept beside the blocks at a close is at most so much: it is written anew by the next.
+const MOST_BESIDE: u64 = 64 * MIB;
+
 const MIB: u64 = 1024 * 1024;
 
 /// So many blocks of a file have the first size.
@@ -29,17 +32,17 @@ impl BlockPlan {
         Self { first }
     }
 
-    /// The size of a block that has `blocks` before it. The number alone decides, so that a file of many closes, each with a
-    /// short block of its own, does not run out of blocks either.
+    /// The size of a block that has `blocks` before it. The number alone decides, so that it is the same for who resumes.
     pub(crate) fn size(self, blocks: u64) -> u64 {
         let beyond = blocks.saturating_sub(LEVEL);
         let level = self.first.saturating_mul(1 << (beyond / DOUBLING).min(32));
         level.saturating_add(level / DOUBLING * (beyond % DOUBLING)).min(LARGEST_BLOCK)
     }
 
-    /// The least that is worth a block at a close; less is kept beside the blocks.
-    pub(crate) fn least(self) -> u64 {
-        self.first
+    /// The least that is worth a block at a close, behind so many; less is kept beside the blocks. It grows with them, so that a
+    /// file of many closes does not run out of blocks before it has two TiB.
+    pub(crate) fn least(self, blocks: u64) -> u64 {
+        self.size(blocks).min(MOST_BESIDE.max(self.first))
     }
 
     /// How large a file can get.
@@ -73,6 +76,16 @@ mod tests {
         };
         assert_eq!(plan.size(blocks_of(15 << 30).unwrap()), DEFAULT_BLOCK);
         assert!(plan.size(blocks_of(100 << 30).unwrap()) < 64 * MIB);
+    }
+
+    #[test]
+    fn many_closes_do_not_use_up_the_blocks() {
+        for first in [LEAST_BLOCK, DEFAULT_BLOCK, LARGEST_FIRST_BLOCK] {
+            let plan = BlockPlan::new(first);
+            let least: u64 = (0..MOST_BLOCKS).map(|blocks| plan.least(blocks)).sum();
+            assert!(least > 2 * TIB, "{least} from {first}");
+            assert!((0..MOST_BLOCKS).all(|blocks| plan.least(blocks) <= plan.size(blocks)));
+        }
     }
 
     #[test]

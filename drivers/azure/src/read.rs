@@ -96,9 +96,9 @@ fn whole<'a>(facts: &'a BlobFacts, version: Option<&Version>) -> Result<&'a Blob
         return Err(other_version());
     }
     // The target of a copy is there, without bytes, before they come, and stays so where they never do.
-    match facts.copy {
+    match &facts.copy {
         None | Some(CopyState::Done) => Ok(facts),
-        Some(CopyState::Pending) => Err(Error::new(ErrorKind::Unavailable, "the file is still being copied")),
+        Some(CopyState::Pending(_)) => Err(Error::new(ErrorKind::Unavailable, "the file is still being copied")),
         Some(CopyState::Failed) => Err(Error::new(
             ErrorKind::Corrupt,
             "the copy that was to make this file failed; write it again, or delete it",

@@ -24,6 +24,7 @@ pub(crate) struct Store {
     pub(crate) owners: Arc<Owners>,
     pub(crate) plan: BlockPlan,
     pub(crate) object_bytes: u64,
+    pub(crate) single_put: u64,
     pub(crate) concurrency: usize,
     pub(crate) copy_timeout: Duration,
 }
@@ -38,6 +39,7 @@ impl Store {
             owners: Arc::default(),
             plan,
             object_bytes: plan.reach(),
+            single_put: options.single_put,
             concurrency: options.concurrency,
             copy_timeout: options.copy_timeout,
         })

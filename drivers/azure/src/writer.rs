@@ -307,7 +307,7 @@ impl FileWriter for AzureWriter {
         if self.unchanged != Some(size) {
             self.drain().await?;
             // A block of its own only where it is not short, so that many closes do not use up the blocks.
-            if self.tail.length() >= self.store.plan.least() {
+            if self.tail.length() >= self.store.plan.least(self.blocks.count()) {
                 self.begin(self.tail.length())?;
             }
             self.uploads.settle().await?;

@@ -183,12 +183,12 @@ async fn nothing_shows_a_secret() {
 }
 
 #[cfg(feature = "entra")]
-#[tokio::test]
-async fn a_client_secret_is_exchanged_for_a_token_once() {
-    const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"dG9rZW4"}"#;
-    let azurite = Azurite::get();
-    let proxy = Proxy::start(&azurite.endpoint).await;
-    let mut options = azurite.options();
+const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"dG9rZW4"}"#;
+
+/// Tokens are issued by the proxy, which stands before the service as well.
+#[cfg(feature = "entra")]
+fn by_client_secret(proxy: &Proxy) -> AzureOptions {
+    let mut options = Azurite::get().options();
     options.service_url = Some(proxy.endpoint().clone());
     options.credentials = Credentials::ClientSecret {
         tenant: "tenant".into(),
@@ -196,6 +196,14 @@ async fn a_client_secret_is_exchanged_for_a_token_once() {
         secret: Secret::new("c2VjcmV0"),
         authority: proxy.endpoint().clone(),
     };
+    options
+}
+
+#[cfg(feature = "entra")]
+#[tokio::test]
+async fn a_client_secret_is_exchanged_for_a_token_once() {
+    let proxy = Proxy::start(&Azurite::get().endpoint).await;
+    let options = by_client_secret(&proxy);
     let storage = Storage::new(AzureDriver::new(&options).unwrap());
     proxy.next([
         Fate::Answer(401, ""),
@@ -214,18 +222,24 @@ async fn a_client_secret_is_exchanged_for_a_token_once() {
 #[cfg(feature = "entra")]
 #[tokio::test]
 async fn a_token_service_that_is_down_refuses_nobody() {
-    let azurite = Azurite::get();
-    let proxy = Proxy::start(&azurite.endpoint).await;
-    let mut options = azurite.options();
-    options.credentials = Credentials::ClientSecret {
-        tenant: "tenant".into(),
-        client: "client".into(),
-        secret: Secret::new("c2VjcmV0"),
-        authority: proxy.endpoint().clone(),
-    };
+    const CUT: Fate = Fate::Told("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{");
+    let proxy = Proxy::start(&Azurite::get().endpoint).await;
+    let mut options = by_client_secret(&proxy);
     options.answer_timeout = Duration::from_millis(200);
-    let storage = Storage::new(AzureDriver::new(&options).unwrap());
-    for fate in [Fate::Answer(503, ""), Fate::Answer(429, ""), Fate::Answer(500, ""), Fate::Break, Fate::Hold] {
+    let driver = AzureDriver::new(&options).unwrap();
+    let storage = Storage::new(driver.clone());
+    for fate in [
+        Fate::Answer(503, ""),
+        Fate::Answer(429, ""),
+        Fate::Answer(500, ""),
+        Fate::Break,
+        Fate::Hold,
+        CUT,
+        Fate::Garbage("<html>a gateway</html>"),
+    ] {
+        proxy.next([fate.clone()]);
+        let checked = driver.check_connection(&context()).await.unwrap_err();
+        assert!(checked.kind() == ErrorKind::Unavailable && checked.message().contains("authority"), "{checked}");
         proxy.next([fate.clone()]);
         let error = storage.put(&context(), &path("/a"), "content", PutOptions::default()).await.unwrap_err();
         assert_eq!(
@@ -234,6 +248,39 @@ async fn a_token_service_that_is_down_refuses_nobody() {
             "{fate:?}: {error}"
         );
     }
+}
+
+#[cfg(feature = "entra")]
+#[tokio::test]
+async fn who_waits_for_the_token_of_another_does_not_change_why_that_one_failed() {
+    let proxy = Proxy::start(&Azurite::get().endpoint).await;
+    let storage = Storage::new(AzureDriver::new(&by_client_secret(&proxy)).unwrap());
+    proxy.next([Fate::Hold, Fate::Answer(401, "")]);
+    let get = || async { storage.get(&context(), &path("/a"), GetOptions::default()).await.unwrap_err().kind() };
+    let mut first = std::pin::pin!(get());
+    // The second waits behind the first, whose issuer then hangs up.
+    tokio::select! {
+        _ = &mut first => panic!("the issuer has not answered"),
+        () = proxy.held() => {}
+    }
+    let (first, second) = tokio::join!(first, async {
+        let mut second = std::pin::pin!(get());
+        assert!(futures_util::poll!(&mut second).is_pending());
+        proxy.release();
+        second.await
+    });
+    assert_eq!((first, second), (ErrorKind::Unavailable, ErrorKind::PermissionDenied));
+}
+
+#[cfg(feature = "entra")]
+#[tokio::test]
+async fn a_check_of_refused_credentials_says_so() {
+    let proxy = Proxy::start(&Azurite::get().endpoint).await;
+    let driver = AzureDriver::new(&by_client_secret(&proxy)).unwrap();
+    proxy.next([Fate::Answer(401, "")]);
+    let error = driver.check_connection(&context()).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::PermissionDenied && error.message().contains("client id"), "{error}");
+    assert!(!format!("{error:?}").contains("c2VjcmV0"), "{error:?}");
 }
 
 #[tokio::test]

@@ -293,6 +293,47 @@ async fn a_copy_that_takes_its_time_is_awaited_and_given_up_past_its_deadline() 
     let error = impatient.move_to(&context(), &to, &from).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::MaybeApplied));
     assert_eq!(bench.content(&to).await, Some(Bytes::from_static(b"content")), "the source is gone");
+    let requests = bench.proxy.take();
+    assert_eq!(requests[requests.len() - 2..], ["PUT copy", "HEAD"]);
+}
+
+#[tokio::test]
+async fn a_copy_past_its_deadline_is_aborted() {
+    const PENDING: Fate = Fate::Rewrite("x-ms-copy-status: success", "x-ms-copy-status: pending");
+    const ABORTED: Fate = Fate::Rewrite("x-ms-copy-status: success", "x-ms-copy-status: aborted");
+    let bench = Bench::new().await;
+    let (from, to) = (path("/from"), path("/to"));
+    let mut options = bench.options.clone();
+    options.copy_timeout = Duration::from_millis(1);
+    let impatient = Storage::new(AzureDriver::new(&options).unwrap());
+    bench.put(&from, &Bytes::from_static(b"content")).await;
+    bench.proxy.take();
+    bench.proxy.next([Fate::Pass, PENDING, PENDING, Fate::Answer(204, ""), ABORTED]);
+    let error = impatient.move_to(&context(), &from, &to).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::MaybeApplied));
+    assert_eq!(bench.proxy.take(), ["HEAD", "PUT", "HEAD", "PUT copy", "HEAD", "DELETE"]);
+    assert_eq!((bench.content(&from).await, bench.content(&to).await), (Some(Bytes::from_static(b"content")), None));
+
+    // It was done when it should have been aborted: the service says that there is nothing to abort, and of which copy.
+    bench.proxy.statuses();
+    bench.proxy.next([Fate::Pass, PENDING, PENDING]);
+    impatient.move_to(&context(), &from, &to).await.unwrap();
+    assert_eq!(bench.proxy.take(), ["HEAD", "PUT", "HEAD", "PUT copy", "HEAD", "DELETE"]);
+    assert_eq!(bench.proxy.statuses(), [200, 202, 200, 409, 200, 202]);
+}
+
+#[tokio::test]
+async fn a_copy_that_nobody_can_look_at_is_not_awaited_to_its_deadline() {
+    let bench = Bench::new().await;
+    let (from, to) = (path("/from"), path("/to"));
+    bench.put(&from, &Bytes::from_static(b"content")).await;
+    bench.proxy.take();
+    let refused = std::iter::repeat_n(Fate::Answer(403, "AuthorizationFailure"), 50);
+    bench.proxy.next([Fate::Pass, Fate::LoseAnswer].into_iter().chain(refused));
+    let error = bench.proxied.move_to(&context(), &from, &to).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::MaybeApplied);
+    assert_eq!(bench.proxy.take().len(), 2 + 8);
+    assert_eq!(bench.content(&from).await, Some(Bytes::from_static(b"content")));
 }
 
 #[tokio::test]
@@ -401,7 +442,8 @@ async fn refusals_are_of_the_right_kind() {
     for (status, code, kind) in [
         (403, "AuthenticationFailed", ErrorKind::PermissionDenied),
         (404, "ContainerNotFound", ErrorKind::Misconfigured),
-        (404, "", ErrorKind::Misconfigured),
+        (404, "", ErrorKind::Unavailable),
+        (412, "LeaseIdMissing", ErrorKind::Conflict),
         (429, "", ErrorKind::Unavailable),
         (503, "ServerBusy", ErrorKind::Unavailable),
         (404, "BlobNotFound", ErrorKind::NotFound),

@@ -14,6 +14,7 @@ use crate::object_store::drill::drills;
 
 drills! { AzureBench:
     put => Change::Put;
+    put_in_blocks => Change::PutLarge;
     put_if_absent => Change::PutIfAbsent;
     put_if_match => Change::PutIfMatch;
     move_by_a_copy => Change::MoveSmall;

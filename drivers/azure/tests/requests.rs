@@ -95,6 +95,10 @@ async fn a_large_put_goes_in_blocks_and_leaves_a_kept_session_alone() {
     assert_eq!(info.unwrap().size, (64 << 20) + 1);
     assert_eq!(requests.pop().unwrap(), "PUT blocklist");
     assert_eq!(requests, ["PUT block"; 5]);
+    let (largest, one, other) = (Bytes::from(vec![7; 64 << 20]), path("/one"), path("/other"));
+    let put = storage.put(context, &one, largest, PutOptions::default());
+    assert_eq!(counted.of(put).await.0, ["PUT"]);
+    assert_eq!(counted.of(storage.move_to(context, &one, &other)).await.0, ["HEAD", "PUT", "DELETE"]);
     let writer = storage.writer(context, &file, WriteOptions::append()).await.unwrap();
     assert_eq!(writer.size(), 4);
 }

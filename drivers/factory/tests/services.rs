@@ -139,7 +139,7 @@ fn azure_takes_the_ancestors_spellings() {
         "credentials: {type: default_credentials}",
         "accountkey: a2V5, max_retries: -1, retry_delay: 100ms",
         "accountkey: a2V5, connecttimeout: 1s, answertimeout: 1m, copytimeout: 1h, idleconnections: 1, concurrency: 4, \
-         blocksize: 4MiB",
+         blocksize: 4MiB, singleput: 1MiB, uploadrate: 64KiB",
         "connectionstring: 'AccountName=account;AccountKey=a2V5;EndpointSuffix=core.windows.net'",
     ] {
         taken("azure", &format!("{AZURE}, {parameters}"));
@@ -176,7 +176,9 @@ fn mistakes_in_azure_are_told_at_their_keys() {
     refused_with("accountkey: a2V5, serviceurl: 'https://h/', realm: r", "realm", "contradicts `serviceurl`");
     refused_with("accountkey: a2V5, rootdirectory: a b", "rootdirectory", "");
     refused_with("accountkey: a2V5, blocksize: 1KiB", "blocksize", "between 64 KiB and 256 MiB");
+    refused_with("accountkey: a2V5, singleput: 1GiB", "singleput", "between 64 KiB and 256 MiB");
     refused_with("accountkey: a2V5, concurrency: 0", "concurrency", "at least 1");
+    refused_with("accountkey: a2V5, uploadrate: 0", "uploadrate", "at least 1");
     refused_with("accountkey: a2V5, retry_delay: 5", "retry_delay", "expected a duration");
     refused_with("accountkey: a2V5, copytimeout: 0", "copytimeout", "too little");
     refused_with("connectionstring: UseDevelopmentStorage=true", "accountname", "another account");
@@ -227,7 +229,15 @@ fn no_secret_is_ever_shown() {
         ("azure", format!("{AZURE}, connectionstring: '{SECRET}', accountkey: {SECRET}")),
         ("azure", format!("{AZURE}, connectionstring: 'AccountName=a;BlobEndpoint={SECRET}'")),
         ("azure", format!("{AZURE}, accountkey: a2V5, serviceurl: '{SECRET}'")),
-        ("azure", format!("{AZURE}, accountkey: a2V5, serviceurl: 'ftp://u:{SECRET}@h/?sig={SECRET}'")),
+        ("azure", format!("{AZURE}, accountkey: a2V5, serviceurl: 'https://h/?sig={SECRET}'")),
+        ("azure", format!("{AZURE}, accountkey: a2V5, serviceurl: 'https://u:{SECRET}@h/'")),
+        (
+            "azure",
+            format!(
+                "{AZURE}, credentials: {{type: client_secret, tenantid: t, clientid: c, secret: s, \
+                 authority: 'https://u:{SECRET}@h/'}}"
+            ),
+        ),
     ];
     for (driver, parameters) in wrong {
         let errors = section(driver, &parameters).unwrap_err();

@@ -23,7 +23,7 @@ pub(super) struct Kind {
     pub(super) sas: Option<Secret>,
 }
 
-/// Tokens are asked for through `transport`, which has its limits on every wait.
+/// Tokens are asked for through `transport`.
 #[cfg_attr(not(feature = "entra"), expect(unused_variables, reason = "only tokens are asked for"))]
 pub(super) fn credentials(options: &AzureOptions, transport: &Arc<Transport>) -> Result<(StorageCredentials, Kind)> {
     match &options.credentials {
@@ -40,33 +40,28 @@ pub(super) fn credentials(options: &AzureOptions, transport: &Arc<Transport>) ->
         }
         #[cfg(feature = "entra")]
         Credentials::ClientSecret { tenant, client, secret, authority } => {
-            let requests = TokenRequests::new(transport.clone());
             let credential = azure_identity::ClientSecretCredential::new(
-                requests.clone(),
+                TokenRequests::new(transport.clone()),
                 authority.clone(),
                 tenant.clone(),
                 client.clone(),
                 secret.reveal().to_owned(),
             );
-            Ok((tokens(credential, requests), Kind::default()))
+            Ok((tokens(credential, transport), Kind::default()))
         }
         #[cfg(feature = "entra")]
         Credentials::DefaultChain => {
-            let requests = TokenRequests::new(transport.clone());
-            let client: Arc<dyn azure_core::HttpClient> = requests.clone();
+            let client: Arc<dyn azure_core::HttpClient> = TokenRequests::new(transport.clone());
             let credential = azure_identity::DefaultAzureCredential::create(client.into())
                 .map_err(|_| invalid("this machine offers no credentials of Entra ID"))?;
-            Ok((tokens(credential, requests), Kind::default()))
+            Ok((tokens(credential, transport), Kind::default()))
         }
     }
 }
 
 #[cfg(feature = "entra")]
-fn tokens(
-    credential: impl azure_core::auth::TokenCredential + 'static,
-    requests: Arc<TokenRequests>,
-) -> StorageCredentials {
-    StorageCredentials::token_credential(Arc::new(Tokens::new(Arc::new(credential), requests)))
+fn tokens(credential: impl azure_core::auth::TokenCredential + 'static, transport: &Transport) -> StorageCredentials {
+    StorageCredentials::token_credential(Arc::new(Tokens::new(credential, transport)))
 }
 
 /// See [`AzureOptions::from_connection_string`].

@@ -12,6 +12,9 @@ pub(crate) enum Failure {
     /// No token was issued for the credentials, so that nothing was sent.
     #[cfg_attr(not(feature = "entra"), expect(dead_code, reason = "without tokens nobody lacks one"))]
     NoToken(String),
+    /// Nobody said whether there is a token for the credentials, so that nothing was sent.
+    #[cfg_attr(not(feature = "entra"), expect(dead_code, reason = "without tokens nobody issues them"))]
+    NoIssuer(String),
     /// No connection was made, so that nothing can have happened.
     Unsent(String),
     /// The request was sent, and no whole answer came.
@@ -61,18 +64,22 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if refusal.kind() == ErrorKind::NotFound)
     }
 
-    /// Whether the answer says that a condition does not hold.
+    /// Whether the answer says that a condition does not hold. With a code that is not one of these a 412 speaks of a lease.
     pub(crate) fn is_unmet_condition(&self) -> bool {
         const CODES: [&str; 4] =
             ["ConditionNotMet", "TargetConditionNotMet", "SourceConditionNotMet", "BlobAlreadyExists"];
-        matches!(self, Self::Refused(refusal) if refusal.status == 412 || CODES.contains(&refusal.code.as_str()))
+        match self {
+            Self::Refused(Refusal { status: 412, code, .. }) if code.is_empty() => true,
+            Self::Refused(refusal) => CODES.contains(&refusal.code.as_str()),
+            _ => false,
+        }
     }
 
     /// Whether the request may have had an effect although it failed.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.is_ambiguous(),
-            Self::Unsent(_) | Self::NoToken(_) | Self::Unusable(_) => false,
+            Self::Unsent(_) | Self::NoToken(_) | Self::NoIssuer(_) | Self::Unusable(_) => false,
             Self::Lost(_) | Self::Senseless(_) => true,
         }
     }
@@ -83,7 +90,7 @@ impl Failure {
         let error = match self {
             Self::Refused(refusal) => refusal.into_error(),
             // What makes no sense was damaged on its way, or comes from something in between: it may be right the next time.
-            Self::Unsent(message) | Self::Lost(message) | Self::Senseless(message) => {
+            Self::Unsent(message) | Self::NoIssuer(message) | Self::Lost(message) | Self::Senseless(message) => {
                 Error::new(ErrorKind::Unavailable, message)
             }
             Self::NoToken(message) => Error::new(ErrorKind::PermissionDenied, message),
@@ -98,6 +105,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Refused(refusal) => write!(f, "the service answered {} {}", refusal.status, refusal.code),
             Self::NoToken(message)
+            | Self::NoIssuer(message)
             | Self::Unsent(message)
             | Self::Lost(message)
             | Self::Senseless(message)
@@ -109,11 +117,16 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Refusal {
+    /// Whether the answer is a 404 that does not say what is missing. It comes from something else than the service (ERR-7).
+    pub(crate) fn is_nobodys(&self) -> bool {
+        self.status == 404 && self.code.is_empty()
+    }
+
     /// Whether what was asked for may have been done. The service answers 503 to what it has not begun; a gateway does so too
     /// where the connection behind it broke (Envoy, by its flag UC).
     fn is_ambiguous(&self) -> bool {
         match self.status {
-            503 => self.code.is_empty(),
+            404 | 503 => self.code.is_empty(),
             501 | 505 | 507 => false,
             408 | 500..=599 => true,
             _ => false,
@@ -137,7 +150,8 @@ impl Refusal {
     fn kind_of_status(&self) -> ErrorKind {
         match self.status {
             401 | 403 => ErrorKind::PermissionDenied,
-            // A 404 without a code that says what is missing comes from something else than the service (ERR-7).
+            // A proxy that is asked at a bad moment says so of anything.
+            404 if self.is_nobodys() => ErrorKind::Unavailable,
             300..=399 | 404 | 501 => ErrorKind::Misconfigured,
             409 | 412 => ErrorKind::Conflict,
             413 => ErrorKind::TooLarge,
@@ -179,7 +193,7 @@ fn explain(kind: ErrorKind, refusal: &Refusal) -> &'static str {
         (ErrorKind::Conflict, "InvalidBlobType") => {
             "there is a blob of another type, such as an append blob; delete it before it is written in blocks"
         }
-        (ErrorKind::Conflict, "LeaseIdMissing") => "somebody holds a lease on the blob",
+        (ErrorKind::Conflict, code) if code.starts_with("Lease") => "somebody holds a lease on the blob",
         (ErrorKind::Conflict, "PendingCopyOperation") => "something is being copied there",
         (ErrorKind::Conflict, _) => "the state of the blob forbids it",
         (ErrorKind::TooLarge, _) => "more bytes or more blocks than the service takes",
@@ -207,7 +221,8 @@ mod tests {
             (404, "CannotVerifyCopySource", NotFound),
             (403, "CannotVerifyCopySource", PermissionDenied),
             (404, "ContainerNotFound", Misconfigured),
-            (404, "", Misconfigured),
+            (404, "", Unavailable),
+            (404, "AccountIsDisabled", Misconfigured),
             (409, "ContainerBeingDeleted", Misconfigured),
             (409, "BlobAlreadyExists", AlreadyExists),
             (412, "ConditionNotMet", Conflict),
@@ -226,6 +241,17 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_is_no_condition_that_does_not_hold() {
+        assert!(refused(412, "ConditionNotMet").is_unmet_condition() && refused(412, "").is_unmet_condition());
+        for code in ["LeaseIdMissing", "LeaseIdMismatchWithBlobOperation"] {
+            let failure = refused(412, code);
+            assert!(!failure.is_unmet_condition());
+            let error = failure.into_error(Effect::Change);
+            assert!(error.kind() == ErrorKind::Conflict && error.message().contains("lease"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_change_without_an_answer_may_have_been_applied() {
         let lost = || Failure::Lost("cut".into());
         assert_eq!(lost().into_error(Effect::Change).retry(), Retry::MaybeApplied);
@@ -235,10 +261,11 @@ mod tests {
         assert_eq!(senseless().into_error(Effect::Change).retry(), Retry::MaybeApplied);
         let read = senseless().into_error(Effect::None);
         assert_eq!((read.kind(), read.retry()), (ErrorKind::Unavailable, Retry::Safe));
-        for status in [503, 520] {
+        for status in [404, 503, 520] {
             assert_eq!(refused(status, "").into_error(Effect::Change).retry(), Retry::MaybeApplied);
         }
         assert_eq!(refused(503, "ServerBusy").into_error(Effect::Change).retry(), Retry::Safe);
+        assert_eq!(refused(404, "BlobNotFound").into_error(Effect::Change).retry(), Retry::Never);
         assert_eq!(Failure::Unsent("refused".into()).into_error(Effect::Change).retry(), Retry::Safe);
     }
 }

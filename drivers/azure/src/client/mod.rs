@@ -3,6 +3,7 @@
 //! One method is one request (where it says nothing else), retried by nobody here. Their quirks end here; `docs/azure.md` has
 //! what a move to another crate would need.
 
+mod abort;
 mod connection;
 mod failure;
 mod page;
@@ -21,6 +22,7 @@ use azure_core::prelude::{
     Delimiter, IfMatchCondition, IfSourceMatchCondition, MaxResults, Metadata, NextMarker, Prefix,
 };
 use azure_core::{ClientOptions, Context, RetryOptions, TransportOptions};
+use azure_storage::CopyId;
 use azure_storage_blobs::blob::{BlobProperties, BlockListType, CopyStatus};
 use azure_storage_blobs::container::operations::BlobItem;
 use azure_storage_blobs::prelude::{Blob, BlobBlockType, BlobClient, BlockList, ClientBuilder, ContainerClient, Hash};
@@ -29,6 +31,7 @@ use driver_api::{ByteRange, Condition, Error, ErrorKind, Result, Url, Version};
 use futures_util::{Stream, StreamExt};
 use md5::{Digest, Md5};
 
+use self::abort::{Abort, Aborting};
 pub(crate) use self::connection::connection_string;
 pub(crate) use self::failure::{Effect, Failure};
 use self::page::Xml;
@@ -63,9 +66,10 @@ pub(crate) struct BlobFacts {
 }
 
 /// How far a copy that made a blob has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CopyState {
-    Pending,
+    /// It is under way, by this id.
+    Pending(String),
     Done,
     Failed,
 }
@@ -127,7 +131,7 @@ impl Container {
         // replaces by never calling it.
         let policies = ClientOptions::new(TransportOptions::new_custom_policy(transport.clone()))
             .retry(RetryOptions::none())
-            .per_call_policies(vec![Arc::new(ExactRange) as _])
+            .per_call_policies(vec![Arc::new(ExactRange) as _, Arc::new(Aborting) as _])
             .per_retry_policies(vec![transport as _]);
         let location = azure_storage::CloudLocation::Custom {
             account: options.account.clone(),
@@ -262,7 +266,20 @@ impl Container {
             .copy(source)
             .metadata(metadata_of(metadata))
             .if_source_match(IfSourceMatchCondition::Match(quoted(version)));
-        Ok(copy_state(request.await.map_err(failure)?.copy_status))
+        let answer = request.await.map_err(failure)?;
+        Ok(copy_state(answer.copy_status, Some(answer.copy_id)))
+    }
+
+    /// Ends a copy to `to` that is under way. What was there before it is gone all the same.
+    pub(crate) async fn abort_copy(&self, to: &str, copy: &str) -> Result<(), Failure> {
+        let observed = Observed::default();
+        let mut context = Context::new();
+        context.insert(Abort(copy.to_owned())).insert(observed.clone());
+        match self.blob(to).delete().context(context).await.map_err(failure) {
+            // The crate looks for what the answer to a delete has.
+            Err(Failure::Senseless(_)) if observed.is_there() => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 
     pub(crate) async fn delete(&self, name: &str, version: Option<&Version>) -> Result<(), Failure> {
@@ -347,19 +364,19 @@ fn failure(error: azure_core::Error) -> Failure {
 }
 
 fn facts(blob: &Blob) -> BlobFacts {
-    let BlobProperties { last_modified, etag, content_length, copy_status, .. } = &blob.properties;
+    let BlobProperties { last_modified, etag, content_length, copy_status, copy_id, .. } = &blob.properties;
     BlobFacts {
         size: *content_length,
         modified: (*last_modified).into(),
         version: version(etag.as_ref()),
         metadata: blob.metadata.clone().unwrap_or_default(),
-        copy: copy_status.map(copy_state),
+        copy: copy_status.map(|status| copy_state(status, copy_id.clone())),
     }
 }
 
-fn copy_state(status: CopyStatus) -> CopyState {
+fn copy_state(status: CopyStatus, id: Option<CopyId>) -> CopyState {
     match status {
-        CopyStatus::Pending => CopyState::Pending,
+        CopyStatus::Pending => CopyState::Pending(id.map(|id| id.to_string()).unwrap_or_default()),
         CopyStatus::Success => CopyState::Done,
         CopyStatus::Aborted | CopyStatus::Failed => CopyState::Failed,
     }

@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 
 use crate::client::Failure;
-use crate::client::transport::broken;
 
 /// Travels in the context of a request whose answer is XML.
 #[derive(Debug, Clone, Copy)]
@@ -21,18 +20,28 @@ const LONGEST: usize = 64 * 1024 * 1024;
 const TIER: [&str; 2] = ["<AccessTier>", "</AccessTier>"];
 
 /// The answer with its body in memory, and without what the crate does not understand.
-pub(super) async fn readable(answer: Response) -> azure_core::Result<Response> {
+pub(super) async fn readable(answer: Response) -> Result<Response, Failure> {
+    changed(answer, LONGEST, without_tiers).await
+}
+
+/// The answer with its body in memory, where it has at most so many bytes.
+#[cfg(feature = "entra")]
+pub(super) async fn in_memory(answer: Response, longest: usize) -> Result<Response, Failure> {
+    changed(answer, longest, std::convert::identity).await
+}
+
+async fn changed(answer: Response, longest: usize, change: impl FnOnce(Bytes) -> Bytes) -> Result<Response, Failure> {
     let (status, headers, body) = answer.deconstruct();
     let mut body = pin!(body);
     let mut whole = BytesMut::new();
     while let Some(piece) = body.next().await {
-        let piece = piece?;
-        if whole.len() + piece.len() > LONGEST {
-            return Err(broken(Failure::Senseless(format!("the answer of the service has more than {LONGEST} bytes"))));
+        let piece = piece.map_err(super::failure)?;
+        if whole.len() + piece.len() > longest {
+            return Err(Failure::Senseless(format!("the answer of the service has more than {longest} bytes")));
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(Response::new(status, headers, Box::pin(stream::iter([Ok(without_tiers(whole.freeze()))]))))
+    Ok(Response::new(status, headers, Box::pin(stream::iter([Ok(change(whole.freeze()))]))))
 }
 
 /// The same document without the tiers of its blobs. No name or metadata can look like one: in a text `<` is escaped.

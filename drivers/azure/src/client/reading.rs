@@ -49,6 +49,11 @@ impl Observed {
         asked.size_of_whole(self.header("content-range"), self.header("content-length")?.parse().ok()?)
     }
 
+    /// Whether there was an answer, and a success.
+    pub(super) fn is_there(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Whether the answer is a part without bytes, which is written with its end before its start.
     pub(super) fn is_empty_part(&self) -> bool {
         self.header("content-range").is_some_and(is_empty_part)
@@ -81,7 +86,7 @@ impl Policy for ExactRange {
     }
 }
 
-async fn forward(context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+pub(super) async fn forward(context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
     match next.split_first() {
         Some((first, rest)) => first.send(context, request, rest).await,
         None => Err(azure_core::Error::message(azure_core::error::ErrorKind::Other, "the pipeline has no end")),

@@ -17,8 +17,6 @@ use crate::client::page::{Xml, readable};
 use crate::client::reading::Observed;
 use crate::options::AzureOptions;
 
-/// The slowest upload that is not given up, in bytes a second.
-const SLOWEST_UPLOAD: u64 = 64 * 1024;
 /// How long a connection waits for its next request. Servers on Node, Azurite among them, close one after 5 seconds, and of a
 /// request that meets the close nobody knows whether it was done.
 const IDLE: Duration = Duration::from_secs(4);
@@ -33,6 +31,7 @@ const LONGEST_ERROR: usize = 16 * 1024;
 pub(super) struct Transport {
     client: reqwest::Client,
     answer_timeout: Duration,
+    upload_rate: u64,
 }
 
 impl Transport {
@@ -46,12 +45,17 @@ impl Transport {
             .http1_only()
             .build()
             .map_err(|error| Error::new(ErrorKind::Other, "no HTTP client can be made").with_source(error))?;
-        Ok(Arc::new(Self { client, answer_timeout: options.answer_timeout }))
+        Ok(Arc::new(Self { client, answer_timeout: options.answer_timeout, upload_rate: options.upload_rate }))
+    }
+
+    #[cfg(feature = "entra")]
+    pub(super) const fn answer_timeout(&self) -> Duration {
+        self.answer_timeout
     }
 
     pub(super) async fn execute(&self, request: &Request) -> Result<Response, Failure> {
         let (outgoing, length) = translate(request)?;
-        let patience = self.answer_timeout + Duration::from_secs(length / SLOWEST_UPLOAD);
+        let patience = self.answer_timeout + Duration::from_secs(length / self.upload_rate);
         let answer = match timeout(patience, self.client.execute(outgoing)).await {
             Ok(answer) => answer.map_err(failure)?,
             Err(_) => return Err(Failure::Lost(format!("the service did not answer within {patience:?}"))),
@@ -98,7 +102,7 @@ impl Policy for Transport {
         if let Some(observed) = context.get::<Observed>() {
             observed.fill(answer.headers());
         }
-        if context.get::<Xml>().is_some() { readable(answer).await } else { Ok(answer) }
+        if context.get::<Xml>().is_some() { readable(answer).await.map_err(broken) } else { Ok(answer) }
     }
 }
 

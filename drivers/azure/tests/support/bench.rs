@@ -69,7 +69,7 @@ impl Bench for AzureBench {
         let azurite = Azurite::get();
         let proxy = Proxy::start(&azurite.endpoint).await;
         let mut options = azurite.options();
-        options.block_size = BLOCK as u64;
+        (options.block_size, options.single_put) = (BLOCK as u64, BLOCK as u64);
         // Azurite closes what was idle for five seconds, and here the one waits while the other's requests hang.
         options.idle_connections = 0;
         // When it collects garbage it answers nobody for half a minute.

@@ -27,7 +27,7 @@ pub(crate) enum Fate {
     Break,
     /// The connection breaks once this many bytes of its body have come.
     CutRequest(usize),
-    /// It does not reach the backend, and no answer comes.
+    /// It does not reach the backend, and no answer comes until held requests are released, which breaks the connection.
     Hold,
     /// It reaches the backend, and the connection breaks before its answer.
     LoseAnswer,
@@ -59,9 +59,11 @@ pub(crate) struct Proxy {
 #[derive(Debug, Default)]
 struct State {
     requests: Mutex<Vec<String>>,
+    statuses: Mutex<Vec<u16>>,
     fates: Mutex<VecDeque<Fate>>,
     /// How many requests are held.
     held: watch::Sender<usize>,
+    released: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -95,6 +97,11 @@ impl Proxy {
         std::mem::take(&mut self.state.requests.lock().unwrap())
     }
 
+    /// What the backend answered since the last call.
+    pub(crate) fn statuses(&self) -> Vec<u16> {
+        std::mem::take(&mut self.state.statuses.lock().unwrap())
+    }
+
     /// What happens to the next requests, in their order; behind them all pass.
     pub(crate) fn next(&self, fates: impl IntoIterator<Item = Fate>) {
         *self.state.fates.lock().unwrap() = fates.into_iter().collect();
@@ -103,6 +110,11 @@ impl Proxy {
     /// Waits until a request is held.
     pub(crate) async fn held(&self) {
         self.state.held.subscribe().wait_for(|held| *held > 0).await.unwrap();
+    }
+
+    /// Breaks the connections of held requests, now and from now on.
+    pub(crate) fn release(&self) {
+        self.state.released.send_replace(true);
     }
 }
 
@@ -126,7 +138,8 @@ async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::
         Fate::Break | Fate::CutRequest(_) => return Ok(()),
         Fate::Hold => {
             state.held.send_modify(|held| *held += 1);
-            return std::future::pending().await;
+            let _ = state.released.subscribe().wait_for(|released| *released).await;
+            return Ok(());
         }
         Fate::Delay(time) => tokio::time::sleep(time).await,
         Fate::Answer(status, code) => return answer(&mut client, status, code).await,
@@ -143,6 +156,7 @@ async fn serve(mut client: TcpStream, backend: &str, state: &State) -> std::io::
     upstream.write_all(head.as_bytes()).await?;
     upstream.write_all(&body).await?;
     let Some((head, mut answer)) = read_head(&mut upstream).await? else { return Ok(()) };
+    state.statuses.lock().unwrap().extend(head.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok()));
     upstream.read_to_end(&mut answer).await?;
     match fate {
         Fate::LoseAnswer => Ok(()),

@@ -33,9 +33,11 @@ struct Parameters {
     _retry_delay: Option<ReadableDuration>,
     connecttimeout: Option<ReadableDuration>,
     answertimeout: Option<ReadableDuration>,
+    uploadrate: Option<ByteSize>,
     copytimeout: Option<ReadableDuration>,
     idleconnections: Option<u16>,
     concurrency: Option<u16>,
+    singleput: Option<ByteSize>,
     blocksize: Option<ByteSize>,
 }
 
@@ -80,6 +82,8 @@ const KEYS: &[(&str, &str)] = &[
     ("root", "rootdirectory"),
     ("concurrency", "concurrency"),
     ("block_size", "blocksize"),
+    ("upload_rate", "uploadrate"),
+    ("single_put", "singleput"),
 ];
 
 fn options(mut parameters: Parameters, remarks: &mut Remarks<'_>) -> Option<AzureOptions> {
@@ -95,6 +99,8 @@ fn options(mut parameters: Parameters, remarks: &mut Remarks<'_>) -> Option<Azur
     set(&mut options.idle_connections, parameters.idleconnections);
     set(&mut options.concurrency, parameters.concurrency);
     set(&mut options.block_size, parameters.blocksize);
+    set(&mut options.upload_rate, parameters.uploadrate);
+    set(&mut options.single_put, parameters.singleput);
     set_time(&mut options.connect_timeout, "connecttimeout", parameters.connecttimeout, remarks);
     set_time(&mut options.answer_timeout, "answertimeout", parameters.answertimeout, remarks);
     set_time(&mut options.copy_timeout, "copytimeout", parameters.copytimeout, remarks);
