@@ -3,8 +3,12 @@
 use driver_api::{Error, Result};
 
 use crate::bucket::Bucket;
+use crate::client::has_proxy;
 use crate::errors::Failure;
 use crate::listing::Listed;
+
+/// The setting by its names: without it the bucket's name stands before the host's, and the two may be no host that there is.
+const PATH_STYLE: &str = "path_style (`forcepathstyle` in a configuration file)";
 
 impl Bucket {
     /// Lists one key: the request that names each mistake of a configuration by a code of its own.
@@ -20,17 +24,20 @@ impl Bucket {
             (None, Some(region)) => format!("Amazon S3 in {region}"),
             (None, None) => "Amazon S3".to_owned(),
         };
+        let proxy = if has_proxy() { ", and at the proxy that the environment names" } else { "" };
         let advice = match failure.code() {
             None if failure.was_never_sent() => {
                 format!("nothing can be asked of {place}: look at the credentials, the region and the bucket's name")
             }
             None if failure.never_reached() => {
-                format!("{place} can't be reached: look at the endpoint, the network and the proxy")
+                format!(
+                    "{place} can't be reached: look at the endpoint, the network, the region and {PATH_STYLE}{proxy}"
+                )
             }
-            None => format!("{place} does not answer as an S3 service does: look at the endpoint"),
+            None => format!("{place} does not answer as an S3 service does: look at the endpoint{proxy}"),
             Some("NoSuchBucket" | "InvalidBucketName") => {
                 format!(
-                    "{place} has no bucket {:?}: make it, or look at the endpoint and at path_style",
+                    "{place} has no bucket {:?}: make it, or look at the endpoint and at {PATH_STYLE}",
                     options.bucket
                 )
             }

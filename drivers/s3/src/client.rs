@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use driver_api::{Error, ErrorKind, Result};
@@ -40,6 +41,7 @@ impl Clients {
     pub(crate) fn new(options: &S3Options) -> Result<Self> {
         let region = options.region.as_deref().unwrap_or(DEFAULT_REGION);
         let tls = Provider::Rustls(CryptoMode::Ring);
+        // The machine's metadata service is on the machine's own link, behind no proxy.
         let metadata = aws_smithy_http_client::Builder::new().tls_provider(tls.clone()).build_https();
         let credentials = credentials::provider(&options.credentials, region, &metadata);
         let connector = connector(options, tls);
@@ -62,8 +64,15 @@ fn connector(options: &S3Options, tls: Provider) -> SharedHttpConnector {
         .connector_settings(settings)
         .pool_max_idle_per_host(options.idle_connections)
         .pool_idle_timeout(IDLE)
+        .proxy_config(ProxyConfig::from_env())
         .build();
     SharedHttpConnector::new(connector)
+}
+
+/// Whether the environment names a proxy for requests to the service, or for some of them.
+pub(crate) fn has_proxy() -> bool {
+    let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    names.into_iter().any(|name| std::env::var_os(name).is_some_and(|proxy| !proxy.is_empty()))
 }
 
 /// What Amazon's rules find the endpoint by.

@@ -34,7 +34,9 @@ impl Bucket {
                 // The copy is there, or an equal one was before.
                 Ok(copy) if is_copy(head, &copy) => Ok(()),
                 Ok(_) => Err(failure.not_applied().of_change(to)),
-                Err(look) if look.is_missing_key() => Err(failure.not_applied().of_change(to)),
+                Err(look) if look.is_missing_key() && self.expect_absence(&target).await.is_ok() => {
+                    Err(failure.not_applied().of_change(to))
+                }
                 Err(_) => Err(failure.of_change(to)),
             },
             Err(failure) => Err(source_failure(failure, from)),

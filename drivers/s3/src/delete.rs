@@ -6,9 +6,10 @@ use std::sync::Arc;
 use driver_api::{Error, ErrorKind, Result, StoragePath, Version};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::bucket::{Bucket, PAGE};
+use crate::bucket::{Bucket, Head, PAGE};
 use crate::errors::Failure;
 use crate::listing::Listed;
+use crate::owners::Owners;
 
 /// How many batches of a tree are deleted at once. A service deletes the keys of one batch one by one.
 const BATCHES_AT_ONCE: usize = 4;
@@ -17,7 +18,7 @@ impl Bucket {
     /// Deletes the file at `path`. S3 does not tell whether there was one, so that its head is asked for first.
     pub(crate) async fn delete_file(&self, path: &StoragePath, if_match: Option<&Version>) -> Result<()> {
         let head = self.head_of_file(path).await?;
-        if if_match.is_some_and(|version| head.etag.as_deref() != Some(version.as_str())) {
+        if if_match.is_some_and(|version| !is_version(&head, version)) {
             return Err(another_version(path));
         }
         self.delete_known(path, if_match).await
@@ -38,6 +39,8 @@ impl Bucket {
         }
         match self.head_of_file(path).await {
             Err(look) if look.kind() == ErrorKind::NotFound => Ok(()),
+            // Repeated, the delete would meet another version, which may be there because it took effect (ERR-8).
+            Ok(head) if if_match.is_some_and(|version| !is_version(&head, version)) => Err(failure.of_change(path)),
             Ok(_) => Err(failure.not_applied().of_change(path)),
             Err(_) => Err(failure.of_change(path)),
         }
@@ -63,8 +66,9 @@ impl Bucket {
     ///
     /// One after the other, and in this order: whatever fails leaves what shows that the tree is there, so that a repeated call
     /// does not claim that there was nothing (ERR-8).
-    pub(crate) async fn delete_tree(self: &Arc<Self>, path: &StoragePath) -> Result<()> {
-        let (file, found_sessions) = tokio::join!(self.head_of_file(path), self.discard_sessions_of_tree(path));
+    pub(crate) async fn delete_tree(self: &Arc<Self>, path: &StoragePath, owners: &Owners) -> Result<()> {
+        let sessions = self.discard_sessions_of_tree(path, owners);
+        let (file, found_sessions) = tokio::join!(self.head_of_file(path), sessions);
         let found_file = match file {
             Ok(_) => true,
             Err(error) if error.kind() == ErrorKind::NotFound => false,
@@ -142,6 +146,10 @@ impl Bucket {
 /// What became of a batch in a task of its own, which ends early only with the runtime.
 fn ended(batch: Result<Result<()>, JoinError>, path: &StoragePath) -> Result<()> {
     batch.unwrap_or_else(|_| Err(Failure::interrupted().of_change(path)))
+}
+
+fn is_version(head: &Head, version: &Version) -> bool {
+    head.etag.as_deref() == Some(version.as_str())
 }
 
 fn another_version(path: &StoragePath) -> Error {

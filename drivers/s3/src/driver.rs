@@ -30,7 +30,7 @@ use crate::writer::S3Writer;
 /// | --- | --- |
 /// | put, get, reader, a ranged read | 1 |
 /// | get or reader of an empty range, or behind the end | 1 or 2 |
-/// | stat of a file; of a directory or of nothing | 1; 2 |
+/// | stat of a file; of a directory or of nothing | 1; 2, and 1 more where siblings such as `a-b` or `a.b` come before what is below `a` |
 /// | list of n entries | n / 1000 rounded up, at least 1; 1 more to tell that nothing is behind a key |
 /// | move of a small file; of a large one in p parts | 3; p + 5 |
 /// | delete of a file; of nothing | 2 |
@@ -40,8 +40,9 @@ use crate::writer::S3Writer;
 /// | writer and commit, of p parts | p + 4 |
 /// | close; of a writer that begins with nothing | 1; 2 |
 /// | writer to append to a session; to nothing | 1; 2 |
-/// | commit of a resumed session | the same, with a delete in the place of the look |
-/// | cancel | 1, a delete more where a session was kept, an abort more where parts were sent; none for a writer to append to nothing |
+/// | commit of a resumed session | the same, with a delete in the place of the look; one less where it had parts, and its parts cost nothing |
+/// | cancel | 1, a delete more where a session was kept, an abort more where parts were sent |
+/// | cancel of a writer to append to a session; to nothing | a delete, and an abort where there are parts; none, or an abort |
 /// | abandon; of nothing | 2, and 1 to abort an upload; 2 |
 /// | unfinished of n sessions | n + 2; of all there are, n + 1 |
 /// | a URL | none |
@@ -159,7 +160,8 @@ impl StorageDriver for S3Driver {
 
     async fn abandon(&self, context: &Context, path: &StoragePath) -> Result<()> {
         context.check()?;
-        self.owners.check_free(path)?;
+        // Held to the end: what a writer resumed in between would be gone under it.
+        let _owned = self.owners.claim(path)?;
         self.bucket.abandon_session(path).await
     }
 
@@ -182,7 +184,7 @@ impl StorageDriver for S3Driver {
         context.check()?;
         match options.scope {
             DeleteScope::File => self.bucket.delete_file(path, options.if_match.as_ref()).await,
-            DeleteScope::Tree => self.bucket.delete_tree(path).await,
+            DeleteScope::Tree => self.bucket.delete_tree(path, &self.owners).await,
         }
     }
 

@@ -129,6 +129,11 @@ impl Failure {
         Self::lost("the answer could not be understood".to_owned())
     }
 
+    /// The answer to a HEAD that there is nothing, where the service lists the object: nobody knows whose answer it was.
+    pub(crate) fn contradicted() -> Self {
+        Self::lost("an answer told that the object is not there, and the service lists it".to_owned())
+    }
+
     /// No answer within the time that there was.
     pub(crate) fn timed_out(after: Duration) -> Self {
         Self::lost(format!("there was no answer for {after:?}"))

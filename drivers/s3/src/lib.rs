@@ -22,8 +22,8 @@
 //! components, and the markers `directory/` that consoles make. A marker two levels down still makes the listing in between show
 //! its directory: S3 tells no more of a prefix than that something begins with it.
 //!
-//! Nothing is repeated here: wrap the driver in [`Retry`](driver_api::layers::Retry). What a request costs in money and time is
-//! counted; the table stands at [`S3Driver`].
+//! Nothing is repeated here but the requests of a sweep, for which no layer stands: wrap the driver in
+//! [`Retry`](driver_api::layers::Retry). What a request costs in money and time is counted; the table stands at [`S3Driver`].
 
 mod body;
 mod bucket;

@@ -32,7 +32,8 @@ pub struct S3Options {
     pub conditional_writes: bool,
     /// The bytes of the first parts of an upload; later ones are larger. 5 MiB to 5 GiB.
     pub part_size: u64,
-    /// How many parts of one upload are on their way at once. Memory is this many parts, and one more.
+    /// How many parts of one upload are on their way at once while they have `part_size`; of longer ones as many as have no
+    /// more bytes together, and at least one. Memory is these, and one part more.
     pub part_concurrency: usize,
     /// The largest file. Parts grow so that it can be reached; up to 10,000 times 5 GiB.
     pub object_bytes: u64,

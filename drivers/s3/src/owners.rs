@@ -1,4 +1,4 @@
-//! Who has resumed which session, within one driver value (WRITE-13).
+//! Who has resumed which session, or is abandoning it, within one driver value (WRITE-13, WRITE-21).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::bucket::Bucket;
 use crate::sessions::Session;
 
-/// The sessions that writers have resumed, and not ended.
+/// The sessions that writers have resumed and not ended, and those that are being abandoned.
 #[derive(Debug, Default)]
 pub(crate) struct Owners(Mutex<Owned>);
 
@@ -29,7 +29,7 @@ pub(crate) struct Ownership {
 }
 
 impl Owners {
-    pub(crate) fn check_free(&self, path: &StoragePath) -> Result<()> {
+    fn check_free(&self, path: &StoragePath) -> Result<()> {
         if self.0.lock().resumed.contains_key(path) { Err(already_resumed()) } else { Ok(()) }
     }
 
@@ -42,21 +42,28 @@ impl Owners {
         self.check_free(path)?;
         let changes = self.0.lock().changes;
         let Some(session) = bucket.load_session(path).await? else { return Ok(None) };
-        let (ownership, is_fresh) = self.claim(path, changes)?;
-        if is_fresh {
+        let (ownership, changes_by_now) = self.enter(path)?;
+        if changes_by_now == changes {
             return Ok(Some((session, ownership)));
         }
         // Since the session was read an owner may have kept more, or somebody have replaced it.
         Ok(bucket.load_session(path).await?.map(|session| (session, ownership)))
     }
 
-    fn claim(self: &Arc<Self>, path: &StoragePath, changes: u64) -> Result<(Ownership, bool)> {
+    /// Makes the caller the owner of whatever is kept at `path`, to discard it. Who resumes it meanwhile is refused, and who
+    /// has read it before reads it again.
+    pub(crate) fn claim(self: &Arc<Self>, path: &StoragePath) -> Result<Ownership> {
+        self.enter(path).map(|(ownership, _)| ownership)
+    }
+
+    /// Makes the caller the owner; answers with the changes so far, too.
+    fn enter(self: &Arc<Self>, path: &StoragePath) -> Result<(Ownership, u64)> {
         let mut owned = self.0.lock();
         if owned.resumed.contains_key(path) {
             return Err(already_resumed());
         }
         owned.resumed.insert(path.clone(), false);
-        Ok((Ownership { owners: self.clone(), path: path.clone() }, owned.changes == changes))
+        Ok((Ownership { owners: self.clone(), path: path.clone() }, owned.changes))
     }
 
     /// Takes notice that what was kept at `path` was replaced or discarded by somebody who does not own it; answers whether
@@ -89,6 +96,7 @@ impl Drop for Ownership {
 }
 
 fn already_resumed() -> Error {
-    let message = "another writer has resumed this write; it is free again once that one was closed, committed, cancelled or dropped";
+    let message = "another writer has resumed this write, or it is being abandoned; it is free again once that writer was \
+                   closed, committed, cancelled or dropped";
     Error::new(ErrorKind::Conflict, message)
 }

@@ -144,7 +144,10 @@ impl Bucket {
         match self.head(key).await {
             Ok(head) if own.is(&head) => Look::Own(head),
             Ok(head) => Look::Other(head),
-            Err(look) if look.is_missing_key() => Look::Nothing,
+            Err(look) if look.is_missing_key() => match self.expect_absence(key).await {
+                Ok(_) => Look::Nothing,
+                Err(look) => Look::Failed(look),
+            },
             Err(look) => Look::Failed(look),
         }
     }

@@ -9,7 +9,7 @@ use driver_api::{
 use futures_util::{StreamExt, stream};
 
 use crate::body;
-use crate::bucket::{Bucket, Head, info, time};
+use crate::bucket::{Answer, Bucket, Head, info, time};
 use crate::errors::Failure;
 use crate::listing::Listed;
 
@@ -81,13 +81,28 @@ impl Bucket {
         }
     }
 
-    /// The error of a file whose head is not there. Such an answer has no body that would tell a missing file from a missing
-    /// bucket, so that one more request does (ERR-7).
-    pub(crate) async fn missing(&self, path: &StoragePath) -> Error {
-        let listed = Listed { prefix: self.keys.file(path), limit: 1, ..Listed::default() };
-        match self.list(&listed, None).await {
+    /// The error of a file whose head is not there.
+    async fn missing(&self, path: &StoragePath) -> Error {
+        match self.expect_absence(&self.keys.file(path)).await {
             Ok(_) => Error::not_found(path),
             Err(failure) => failure.of_read(path),
+        }
+    }
+
+    /// Makes sure that there is no object at `key`, where a HEAD was answered so. Such an answer has no body that would tell a
+    /// missing object from a missing bucket, or the service's word from that of something in between, so that a listing does
+    /// (ERR-7). Answers with the first of the keys that begin with this one.
+    pub(crate) async fn expect_absence(&self, key: &str) -> Answer<Option<String>> {
+        let listed = Listed { prefix: key.to_owned(), limit: 1, ..Listed::default() };
+        let mut token = None;
+        loop {
+            let page = self.list(&listed, token.as_deref()).await?;
+            match page.items.first() {
+                Some(item) if item.key() == key => return Err(Failure::contradicted()),
+                Some(item) => return Ok(Some(item.key().to_owned())),
+                None if page.next.is_none() => return Ok(None),
+                None => token = page.next,
+            }
         }
     }
 
@@ -97,12 +112,24 @@ impl Bucket {
         }
         match self.head(&self.keys.file(path)).await {
             Ok(head) => Ok(Entry::File(head.info(path))),
-            Err(failure) if failure.is_missing_key() => match self.has_files_below(path).await {
+            Err(failure) if failure.is_missing_key() => match self.is_directory(path).await {
                 Ok(true) => Ok(Entry::Directory(path.clone())),
                 Ok(false) => Err(Error::not_found(path)),
                 Err(failure) => Err(failure.of_read(path)),
             },
             Err(failure) => Err(failure.of_read(path)),
+        }
+    }
+
+    /// Whether a file lies below `path`, where a HEAD found none at it. The listing that confirms the absence tells that too,
+    /// unless the names of siblings come in between: those of `a` with a character before `/`, as `a-b` and `a.b`.
+    async fn is_directory(&self, path: &StoragePath) -> Answer<bool> {
+        let below = self.keys.below(path);
+        match self.expect_absence(&self.keys.file(path)).await? {
+            None => Ok(false),
+            Some(first) if !first.starts_with(&below) && first > below => Ok(false),
+            Some(first) if first.starts_with(&below) && self.keys.path(&first).is_some() => Ok(true),
+            Some(_) => self.has_files_below(path).await,
         }
     }
 }

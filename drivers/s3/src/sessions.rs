@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::body;
 use crate::bucket::{Bucket, PAGE, UploadedPart};
 use crate::listing::Listed;
+use crate::owners::Owners;
 use crate::publish::{Nonce, Put};
 use crate::upload::Upload;
 
@@ -160,16 +161,6 @@ impl Bucket {
         }
     }
 
-    /// Discards the session kept at `path`. Its upload goes last: a crash in between leaves an upload to the sweep, and not a
-    /// session that nobody can commit.
-    async fn discard_session(self: &Arc<Self>, path: &StoragePath, upload_id: Option<String>) -> Result<()> {
-        self.forget_session(path).await?;
-        if let Some(upload_id) = upload_id {
-            self.abort_left(path, upload_id).await;
-        }
-        Ok(())
-    }
-
     /// Aborts the upload to `path` of a session that is gone. Where that fails it is tried once more behind the answer: the
     /// session shows no more, so that no repeated call would come to it.
     pub(crate) async fn abort_left(self: &Arc<Self>, path: &StoragePath, upload_id: String) {
@@ -183,21 +174,45 @@ impl Bucket {
         forgotten.map_err(|failure| failure.of_change(path))
     }
 
+    /// Discards the session kept at `path`, which the caller owns. Its upload goes last: a crash in between leaves an upload to
+    /// the sweep, and not a session that nobody can commit.
     pub(crate) async fn abandon_session(self: &Arc<Self>, path: &StoragePath) -> Result<()> {
-        match self.head_session(path).await? {
-            Some(head) => self.discard_session(path, head.upload_id).await,
-            None => Err(self.missing(path).await),
+        let key = self.keys.session(path);
+        let head = match self.head(&key).await {
+            Ok(head) => SessionHead::read(head.modified, &head.metadata),
+            Err(failure) if failure.is_missing_key() => {
+                self.expect_absence(&key).await.map_err(|failure| failure.of_read(path))?;
+                None
+            }
+            Err(failure) => return Err(failure.of_read(path)),
+        };
+        let Some(head) = head else { return Err(Error::not_found(path)) };
+        self.forget_session(path).await?;
+        if let Some(upload_id) = head.upload_id {
+            self.abort_left(path, upload_id).await;
         }
+        Ok(())
     }
 
-    /// Discards the sessions kept at and below `path`; answers whether there was one.
-    pub(crate) async fn discard_sessions_of_tree(self: &Arc<Self>, path: &StoragePath) -> Result<bool> {
+    /// Discards the sessions kept at and below `path`; answers whether there was one. One that a writer has resumed leaves its
+    /// upload to that writer, which keeps all of it once more when it is closed.
+    pub(crate) async fn discard_sessions_of_tree(
+        self: &Arc<Self>,
+        path: &StoragePath,
+        owners: &Owners,
+    ) -> Result<bool> {
         let mut found = false;
         let mut pages = self.clone().session_heads(path);
         while let Some(page) = pages.try_next().await? {
             for (path, head) in page {
-                self.discard_session(&path, head.upload_id).await?;
                 found = true;
+                // Before the session is gone and after: a writer may come in between, and it may end.
+                let had_owner = owners.supersede(&path);
+                self.forget_session(&path).await?;
+                let has_owner = owners.supersede(&path);
+                if let Some(upload_id) = head.upload_id.filter(|_| !had_owner && !has_owner) {
+                    self.abort_left(&path, upload_id).await;
+                }
             }
         }
         Ok(found)

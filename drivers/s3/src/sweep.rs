@@ -3,11 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::types::MultipartUpload;
-use driver_api::{Error, ErrorKind, Result, StoragePath};
+use driver_api::{Error, ErrorKind, Result, Retry, StoragePath};
 
 use crate::bucket::{Bucket, time};
 use crate::keys::{Keys, decoded};
 use crate::sessions::may_name_upload;
+
+/// How often a request of a sweep is made at most, and the pause before the second time, which gets longer by each.
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGER: u32 = 4;
 
 /// A multipart upload that belongs to no kept session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +32,15 @@ impl Bucket {
         let mut orphans = Vec::new();
         let mut marker: Option<(String, String)> = None;
         loop {
-            let page =
-                self.list_uploads(marker.as_ref()).await.map_err(|failure| failure.of_read(&StoragePath::root()))?;
+            let page = repeated(|| async {
+                self.list_uploads(marker.as_ref()).await.map_err(|failure| failure.of_read(&StoragePath::root()))
+            });
+            let page = page.await?;
             let is_encoded = page.encoding_type.is_some();
             let plain = |key: String| if is_encoded { decoded(&key) } else { key };
             for listed in page.uploads.unwrap_or_default() {
                 let Some(upload) = begun_before(age, listed, plain, &self.keys) else { continue };
-                if !self.is_kept(&upload).await? {
+                if !repeated(|| self.is_kept(&upload)).await? {
                     orphans.push(upload);
                 }
             }
@@ -63,12 +70,32 @@ impl Bucket {
 
     /// Aborts the upload, unless a session has come to keep it since it was listed.
     pub(crate) async fn abort_orphan(&self, orphan: &OrphanedUpload) -> Result<()> {
-        if self.is_kept(orphan).await? {
+        if repeated(|| self.is_kept(orphan)).await? {
             return Ok(());
         }
         let key = self.keys.file(&orphan.path);
-        self.abort_upload(&key, &orphan.upload_id).await.map_err(|failure| failure.of_change(&orphan.path))
+        let abort = || async {
+            self.abort_upload(&key, &orphan.upload_id).await.map_err(|failure| failure.of_change(&orphan.path))
+        };
+        repeated(abort).await
     }
+}
+
+/// Makes a request again that failed for now and is safe to repeat. No layer does it for a sweep, which is no call of the
+/// contract, and one of thousands of requests is not to end it.
+async fn repeated<T, R: Future<Output = Result<T>>>(request: impl Fn() -> R) -> Result<T> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ATTEMPTS {
+        match request().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable && error.retry() == Retry::Safe => {
+                tracing::debug!(%error, ?pause, "will be tried again");
+                tokio::time::sleep(pause).await;
+                pause *= LONGER;
+            }
+            answer => return answer,
+        }
+    }
+    request().await
 }
 
 /// The upload, if it is one of the driver's, begun more than `age` ago. One whose time is not told may have begun just now.

@@ -133,7 +133,8 @@ fn is_same_tag(one: Option<&str>, other: Option<&str>) -> bool {
     one.is_some() && bare(one) == bare(other)
 }
 
-/// The error of a commit whose upload somebody else has ended.
-fn ended(path: &StoragePath) -> Error {
-    Error::new(ErrorKind::Conflict, "another writer has ended this write").with_path(path)
+/// The error of a write whose upload somebody else has ended.
+pub(crate) fn ended(path: &StoragePath) -> Error {
+    let message = "another writer has ended this write, or the service did when it met a conflicting request";
+    Error::new(ErrorKind::Conflict, message).with_path(path)
 }

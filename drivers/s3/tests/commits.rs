@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use driver_api::{
     CommitOptions, Condition, DeleteOptions, ErrorKind, GetOptions, PutOptions, Retry, StorageDriver, WriteOptions,
+    layers,
 };
+use futures_util::TryStreamExt;
 use s3_server::{Fault, Injection, Operation};
 
-use crate::fixture::{Fixture, MIB, content, path};
+use crate::fixture::{BUCKET, Fixture, MIB, content, path};
 
 fn if_absent() -> CommitOptions {
     CommitOptions::default().with_condition(Condition::IfAbsent)
@@ -136,4 +138,60 @@ async fn a_file_that_was_to_match_and_is_gone_may_have_been_matched_before() {
         let error = failure.error;
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::MaybeApplied), "{error}");
     }
+}
+
+/// What Amazon answers to a write with a condition that another request came in between of.
+const CONFLICTING: Fault = Fault::Refuse { status: 409, code: "ConditionalRequestConflict" };
+
+#[tokio::test]
+async fn a_write_that_a_conflicting_request_came_in_between_of_is_made_again() {
+    let fixture = Fixture::new().await;
+    let retry = layers::Retry::new(2, Duration::from_millis(1), Duration::from_millis(2));
+    let (storage, context) = (fixture.storage.layered(retry), &fixture.context);
+    fixture.inject(Operation::PutObject, CONFLICTING);
+    let if_absent_put = PutOptions::default().with_condition(Condition::IfAbsent);
+    storage.put(context, &path("/put"), content(10), if_absent_put).await.unwrap();
+    for (size, publishing) in [(10, Operation::PutObject), (11 * MIB, Operation::CompleteMultipartUpload)] {
+        let file = path(&format!("/{size}"));
+        let mut writer = storage.writer(context, &file, WriteOptions::default()).await.unwrap();
+        writer.write(context, content(size)).await.unwrap();
+        fixture.inject(publishing, CONFLICTING);
+        writer.commit(context, if_absent()).await.unwrap();
+        assert!(storage.get(context, &file, GetOptions::default()).await.unwrap().1 == content(size));
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_upload_ended_with_a_conflict_is_neither_published_nor_kept() {
+    let fixture = Fixture::new().await;
+    let (storage, context, file) = (&fixture.storage, &fixture.context, path("/a"));
+    let mut writer = storage.writer(context, &file, WriteOptions::default()).await.unwrap();
+    writer.write(context, content(11 * MIB)).await.unwrap();
+    fixture.inject(Operation::CompleteMultipartUpload, CONFLICTING);
+    let failure = writer.commit(context, if_absent()).await.unwrap_err();
+    let error = failure.error;
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Safe), "{error}");
+    fixture.server.end_uploads(BUCKET);
+    // A close that succeeded would promise bytes that nobody has.
+    let failure = failure.writer.unwrap().close(context).await.unwrap_err();
+    assert_eq!(failure.error.kind(), ErrorKind::Conflict, "{failure}");
+    let failure = failure.writer.unwrap().commit(context, if_absent()).await.unwrap_err();
+    assert_eq!(failure.error.kind(), ErrorKind::Conflict, "{failure}");
+    failure.writer.unwrap().cancel(context).await.unwrap();
+    let kept: Vec<_> = storage.unfinished(context, &file).await.unwrap().try_concat().await.unwrap();
+    assert_eq!((kept.len(), fixture.server.keys(BUCKET).len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_commit_whose_upload_outlived_a_conflict_can_be_kept() {
+    let fixture = Fixture::new().await;
+    let (storage, context, file) = (&fixture.storage, &fixture.context, path("/a"));
+    let mut writer = storage.writer(context, &file, WriteOptions::default()).await.unwrap();
+    writer.write(context, content(11 * MIB)).await.unwrap();
+    fixture.inject(Operation::CompleteMultipartUpload, CONFLICTING);
+    let failure = writer.commit(context, if_absent()).await.unwrap_err();
+    assert_eq!(failure.writer.unwrap().close(context).await.unwrap(), 11 * MIB as u64);
+    let writer = storage.writer(context, &file, WriteOptions::append()).await.unwrap();
+    writer.commit(context, if_absent()).await.unwrap();
+    assert!(storage.get(context, &file, GetOptions::default()).await.unwrap().1 == content(11 * MIB));
 }

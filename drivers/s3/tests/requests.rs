@@ -53,6 +53,13 @@ async fn stat_asks_once_for_a_file_and_twice_for_nothing() {
     assert_eq!(server.requests(), counts([(HeadObject, 1), (ListObjects, 1)]));
     storage.stat(&context, &path("/nothing")).await.unwrap_err();
     assert_eq!(server.requests(), counts([(HeadObject, 1), (ListObjects, 1)]));
+    // Siblings behind what would be below cost nothing, those before it a listing.
+    server.put_object(BUCKET, "nothing0", "x");
+    storage.stat(&context, &path("/nothing")).await.unwrap_err();
+    assert_eq!(server.requests(), counts([(HeadObject, 1), (ListObjects, 1)]));
+    server.put_object(BUCKET, "d-e", "x");
+    storage.stat(&context, &path("/d")).await.unwrap();
+    assert_eq!(server.requests(), counts([(HeadObject, 1), (ListObjects, 2)]));
 }
 
 #[tokio::test]

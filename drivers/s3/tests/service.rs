@@ -294,7 +294,7 @@ async fn each_mistake_of_a_configuration_has_a_message_of_its_own() {
         (
             S3Options { endpoint: Some(format!("http://{unused}")), ..right.clone() },
             ErrorKind::Unavailable,
-            "can't be reached",
+            "can't be reached: look at the endpoint, the network, the region and path_style (`forcepathstyle`",
         ),
         (
             S3Options { endpoint: Some("http://no.such.host.invalid".into()), ..right.clone() },
@@ -325,7 +325,7 @@ async fn each_mistake_of_a_configuration_has_a_message_of_its_own() {
     for (options, kind, message) in cases {
         let error = S3Driver::new(options).unwrap().check_connection().await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
-        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.to_string().contains(message) && !error.to_string().contains("proxy"), "{error}");
     }
     for (code, message) in [("RequestTimeTooSkewed", "set the clock"), ("AccessDenied", "s3:ListBucket")] {
         server.inject(Injection::new(Fault::Refuse { status: 403, code }).once());
@@ -376,5 +376,29 @@ async fn refused_and_throttled_requests_are_never_missing_files() {
         assert_eq!(storage.get(context, &file, GetOptions::default()).await.unwrap_err().kind(), kind);
         inject();
         assert_eq!(storage.delete(context, &file, DeleteOptions::default()).await.unwrap_err().kind(), kind);
+    }
+}
+
+#[tokio::test]
+async fn a_small_file_and_a_session_are_encrypted_alike_and_the_session_has_no_rights_and_no_class() {
+    let kms = Encryption::Kms { key_id: Some("key".to_owned()) };
+    for (encryption, name, key) in [(Encryption::Aes256, "AES256", None), (kms, "aws:kms", Some("key"))] {
+        let fixture = Fixture::with(ServerOptions::default(), |options| S3Options {
+            storage_class: Some("STANDARD_IA".to_owned()),
+            encryption: Some(encryption),
+            acl: Some(Acl::PublicRead),
+            ..options
+        })
+        .await;
+        let (storage, context) = (&fixture.storage, &fixture.context);
+        storage.put(context, &path("/put"), content(10), PutOptions::default()).await.unwrap();
+        let mut writer = storage.writer(context, &path("/kept"), WriteOptions::default()).await.unwrap();
+        writer.write(context, content(10)).await.unwrap();
+        writer.close(context).await.unwrap();
+        for (stored, class, acl) in [("put", Some("STANDARD_IA"), Some("public-read")), ("~/kept~", None, None)] {
+            let object = fixture.server.object(BUCKET, stored).unwrap();
+            assert_eq!((object.storage_class.as_deref(), object.acl.as_deref()), (class, acl), "{stored}");
+            assert_eq!((object.encryption.as_deref(), object.kms_key_id.as_deref()), (Some(name), key), "{stored}");
+        }
     }
 }

@@ -292,3 +292,67 @@ async fn a_writer_whose_cancel_has_failed_is_committed_whole() {
     let (_, bytes) = fixture.storage.get(&fixture.context, &path("/a"), GetOptions::default()).await.unwrap();
     assert!(bytes == [content(25 * MIB), content(MIB)].concat());
 }
+
+#[tokio::test]
+async fn a_session_that_is_being_abandoned_is_resumed_by_nobody() {
+    // Whatever request of the abandon is on its way when somebody comes to resume.
+    for held in [Operation::HeadObject, Operation::DeleteObject, Operation::AbortMultipartUpload] {
+        let fixture = Fixture::new().await;
+        let (storage, context, file) = (&fixture.storage, &fixture.context, path("/a"));
+        keep(&fixture, 6 * MIB).await;
+        fixture.inject(held, Fault::Delay(Duration::from_millis(500)));
+        let resume = async {
+            fixture.server.struck(1).await;
+            storage.writer(context, &file, WriteOptions::append()).await
+        };
+        let (abandoned, resumed) = tokio::join!(storage.abandon(context, &file), resume);
+        abandoned.unwrap();
+        match resumed {
+            // What was acknowledged to whom has resumed it would be lost.
+            Ok(writer) => assert_eq!(writer.size(), 0, "{held:?}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{held:?}: {error}"),
+        }
+        assert_eq!((fixture.server.keys(BUCKET).len(), fixture.server.uploads(BUCKET).len()), (0, 0), "{held:?}");
+        let writer = storage.writer(context, &file, WriteOptions::append()).await.unwrap();
+        assert_eq!(writer.size(), 0, "{held:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_with_an_owner_is_not_abandoned() {
+    let fixture = Fixture::new().await;
+    let (storage, context, file) = (&fixture.storage, &fixture.context, path("/a"));
+    keep(&fixture, 6 * MIB).await;
+    let writer = writing(&fixture, WriteOptions::append(), 6 * MIB).await;
+    assert_eq!(storage.abandon(context, &file).await.unwrap_err().kind(), ErrorKind::Conflict);
+    writer.close(context).await.unwrap();
+    storage.abandon(context, &file).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_written_to_while_its_tree_is_deleted_is_kept_again() {
+    let fixture = Fixture::new().await;
+    let (storage, context) = (&fixture.storage, &fixture.context);
+    keep(&fixture, 6 * MIB).await;
+    let writer = writing(&fixture, WriteOptions::append(), 6 * MIB).await;
+    storage.delete(context, &path("/a"), DeleteOptions::tree()).await.ok();
+    assert_eq!(fixture.server.keys(BUCKET), [""; 0]);
+    assert_eq!(writer.close(context).await.unwrap(), 6 * MIB as u64);
+    expect_kept(&fixture, &fixture.storage, 6 * MIB).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_a_cancel_did_not_abort_is_aborted_by_the_drop() {
+    let fixture = Fixture::new().await;
+    keep(&fixture, 6 * MIB).await;
+    let writer = writing(&fixture, WriteOptions::append(), 6 * MIB).await;
+    fixture.inject(Operation::AbortMultipartUpload, REFUSED);
+    let failure = writer.cancel(&fixture.context).await.unwrap_err();
+    assert_eq!((fixture.server.keys(BUCKET).len(), fixture.server.uploads(BUCKET).len()), (0, 1));
+    drop(failure);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    while !fixture.server.uploads(BUCKET).is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the upload is nobody's");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

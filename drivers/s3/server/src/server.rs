@@ -24,7 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::faults::{Fault, Faults, Injection};
 use crate::objects::{Object, StoredObject};
 use crate::operation::{Counter, Operation, Requests};
-use crate::service::Store;
+use crate::service::{Bucket, Store};
 use crate::uploads::PendingUpload;
 
 /// The id of the one key that the server accepts.
@@ -114,6 +114,16 @@ impl S3Server {
     /// The multipart uploads that are neither completed nor aborted.
     pub fn uploads(&self, bucket: &str) -> Vec<PendingUpload> {
         self.wire.store.with_bucket(bucket, |bucket| bucket.pending()).unwrap_or_default()
+    }
+
+    /// Ends all multipart uploads of the bucket, past the protocol.
+    pub fn end_uploads(&self, bucket: &str) {
+        self.wire.store.with_bucket(bucket, Bucket::end_uploads);
+    }
+
+    /// Leaves the object at `key` from now on where a batch is to delete it, and says so by `code` within a success.
+    pub fn leave_undeleted(&self, bucket: &str, key: &str, code: &'static str) {
+        self.wire.store.with_bucket(bucket, |bucket| bucket.undeletable.insert(key.to_owned(), code));
     }
 
     /// The requests that came since this was asked last.

@@ -35,6 +35,8 @@ pub(crate) struct Bucket {
     pub(crate) objects: BTreeMap<String, Object>,
     /// By key and then by id, which is by initiation.
     uploads: BTreeMap<(String, String), Upload>,
+    /// The keys that no batch deletes, and the error code that each is told to be left for.
+    pub(crate) undeletable: BTreeMap<String, &'static str>,
 }
 
 impl Bucket {
@@ -45,6 +47,10 @@ impl Bucket {
             parts: upload.parts.iter().map(|(number, part)| (*number, part.content.size())).collect(),
         });
         pending.collect()
+    }
+
+    pub(crate) fn end_uploads(&mut self) {
+        self.uploads.clear();
     }
 
     fn object(&self, key: &str) -> S3Result<&Object> {
@@ -224,13 +230,19 @@ impl S3 for Store {
             return Err(s3_error!(MalformedXML, "A request deletes 1 to 1000 objects"));
         }
         self.bucket(&request.input.bucket, |bucket| {
-            let mut deleted = Vec::new();
+            let (mut deleted, mut errors) = (Vec::new(), Vec::new());
             for object in objects {
+                if let Some(code) = bucket.undeletable.get(&object.key) {
+                    let code = Some((*code).to_owned());
+                    errors.push(Error { code, key: Some(object.key), ..Error::default() });
+                    continue;
+                }
                 bucket.objects.remove(&object.key);
                 deleted.push(DeletedObject { key: Some(object.key), ..DeletedObject::default() });
             }
             let deleted = (quiet != Some(true)).then_some(deleted);
-            Ok(S3Response::new(DeleteObjectsOutput { deleted, ..DeleteObjectsOutput::default() }))
+            let errors = (!errors.is_empty()).then_some(errors);
+            Ok(S3Response::new(DeleteObjectsOutput { deleted, errors, ..DeleteObjectsOutput::default() }))
         })
     }
 

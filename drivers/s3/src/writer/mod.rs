@@ -22,6 +22,7 @@ use crate::owners::{Owners, Ownership};
 use crate::part_plan::{MAX_PARTS, PartPlan};
 use crate::publish::{Look, Nonce, Own};
 use crate::sessions::{KeptUpload, Session};
+use crate::upload::ended;
 use crate::writer::earlier::Earlier;
 use crate::writer::parts::Parts;
 use crate::writer::tail::Tail;
@@ -42,6 +43,9 @@ pub(crate) struct S3Writer {
     last: Option<UploadedPart>,
     /// Whether a commit had no answer, and may take effect yet.
     tried: bool,
+    /// Whether the service would not complete the upload, after which it may have ended it: Amazon says to begin another one
+    /// where a conflicting request came in between.
+    is_upload_unsure: bool,
     /// What a commit has published, and has not cleaned up after.
     published: Option<FileInfo>,
     /// Whether a cancel has begun, which may have discarded what a close would keep.
@@ -105,6 +109,7 @@ impl S3Writer {
             tail: Tail::new(session.tail),
             last: None,
             tried: false,
+            is_upload_unsure: false,
             published: None,
             is_given_up: false,
             ended: false,
@@ -123,7 +128,7 @@ impl S3Writer {
     async fn send_full_parts(&mut self) -> Result<()> {
         self.parts.repeat_failed();
         loop {
-            self.parts.collect().map_err(|failure| failure.of_read(&self.path))?;
+            self.parts.collect().await.map_err(|failure| failure.of_read(&self.path))?;
             let Some(size) = self.full_part()? else { return Ok(()) };
             self.parts.begun().await.map_err(|failure| failure.of_read(&self.path))?;
             if self.parts.has_room(size) {
@@ -182,7 +187,9 @@ impl S3Writer {
         let sent = self.parts.sent()?;
         let parts: Vec<_> = sent.iter().copied().chain(&self.last).collect();
         context.check()?;
-        upload.complete(&self.path, parts, condition, &self.nonce, &mut self.tried).await
+        let completed = upload.complete(&self.path, parts, condition, &self.nonce, &mut self.tried).await;
+        self.is_upload_unsure |= completed.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable);
+        completed
     }
 
     /// Waits until all parts are there, the tail as the last of them. The tail stays: a close after a failed commit keeps it.
@@ -241,7 +248,7 @@ impl S3Writer {
             return Err(published(&self.path));
         }
         if !self.tried {
-            return Ok(());
+            return if self.is_upload_unsure { self.expect_upload().await } else { Ok(()) };
         }
         let own = Own { nonce: &self.nonce, size: self.size(), condition: &Condition::None };
         match self.bucket.look_at_own(&self.bucket.keys.file(&self.path), own).await {
@@ -258,8 +265,10 @@ impl S3Writer {
             return Ok(());
         }
         self.last = None;
-        self.send_all().await.map_err(|failure| {
-            if failure.is_missing_upload() { published(&self.path) } else { failure.of_read(&self.path) }
+        self.send_all().await.map_err(|failure| match failure.is_missing_upload() {
+            true if self.tried => published(&self.path),
+            true => ended(&self.path),
+            false => failure.of_read(&self.path),
         })
     }
 
@@ -329,6 +338,8 @@ impl FileWriter for S3Writer {
         self.is_given_up = true;
         // In this order, so that a crash in between leaves no session of an upload that is gone.
         self.earlier.discard(&self.bucket, &self.owners, &self.path).await?;
+        // No session names the upload any more: where the abort fails it is this writer's to abort, by another cancel or its drop.
+        self.parts.set_kept(false);
         self.parts.cancel().await.map_err(|failure| failure.of_change(&self.path))?;
         self.end();
         Ok(())

@@ -146,19 +146,22 @@ impl Parts {
         self.parts[index] = Part::OnItsWay(pieces, size);
     }
 
-    /// Takes notice of what has arrived, without waiting.
-    pub(super) fn collect(&mut self) -> Answer<()> {
+    /// Takes notice of what has arrived. Waits for nothing, unless a part has failed.
+    pub(super) async fn collect(&mut self) -> Answer<()> {
         while let Some(arrived) = self.sending.try_join_next() {
-            self.take(arrived.ok())?;
+            if let Err(failure) = self.take(arrived.ok()) {
+                return Err(self.fail(failure).await);
+            }
         }
         Ok(())
     }
 
     /// Waits for one part.
     pub(super) async fn wait_for_one(&mut self) -> Answer<()> {
-        match self.sending.join_next().await {
-            Some(arrived) => self.take(arrived.ok()),
-            None => Ok(()),
+        let Some(arrived) = self.sending.join_next().await else { return Ok(()) };
+        match self.take(arrived.ok()) {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.fail(failure).await),
         }
     }
 
@@ -169,6 +172,21 @@ impl Parts {
             self.wait_for_one().await?;
         }
         Ok(())
+    }
+
+    /// What to tell where a part has failed, once the others on their way have ended too: what refuses one part mostly refuses
+    /// several, and a failure that was told only to the next attempt would cost that one.
+    async fn fail(&mut self, first: Failure) -> Failure {
+        let mut told = first;
+        while let Some(arrived) = self.sending.join_next().await {
+            // That the upload is gone is what no other attempt would mend.
+            if let Err(failure) = self.take(arrived.ok())
+                && failure.is_missing_upload()
+            {
+                told = failure;
+            }
+        }
+        told
     }
 
     fn take(&mut self, arrived: Option<(usize, Answer<UploadedPart>)>) -> Answer<()> {
