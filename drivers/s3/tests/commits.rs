@@ -7,8 +7,8 @@ mod object_store;
 use std::time::Duration;
 
 use driver_api::{
-    CommitOptions, Condition, DeleteOptions, ErrorKind, GetOptions, PutOptions, Retry, StorageDriver, WriteOptions,
-    layers,
+    CommitOptions, Condition, DeleteOptions, ErrorKind, GetOptions, PutOptions, Retry, StorageDriver, StoragePath,
+    WriteOptions, WriterError, layers,
 };
 use futures_util::TryStreamExt;
 use s3_server::{Fault, Injection, Operation};
@@ -161,14 +161,19 @@ async fn a_write_that_a_conflicting_request_came_in_between_of_is_made_again() {
     }
 }
 
+/// The commit of a file in parts that a conflicting request came in between of.
+async fn in_conflict(fixture: &Fixture, file: &StoragePath) -> WriterError {
+    let mut writer = fixture.storage.writer(&fixture.context, file, WriteOptions::default()).await.unwrap();
+    writer.write(&fixture.context, content(11 * MIB)).await.unwrap();
+    fixture.inject(Operation::CompleteMultipartUpload, CONFLICTING);
+    writer.commit(&fixture.context, if_absent()).await.unwrap_err()
+}
+
 #[tokio::test]
 async fn a_commit_whose_upload_ended_with_a_conflict_is_neither_published_nor_kept() {
     let fixture = Fixture::new().await;
     let (storage, context, file) = (&fixture.storage, &fixture.context, path("/a"));
-    let mut writer = storage.writer(context, &file, WriteOptions::default()).await.unwrap();
-    writer.write(context, content(11 * MIB)).await.unwrap();
-    fixture.inject(Operation::CompleteMultipartUpload, CONFLICTING);
-    let failure = writer.commit(context, if_absent()).await.unwrap_err();
+    let failure = in_conflict(&fixture, &file).await;
     let error = failure.error;
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Safe), "{error}");
     fixture.server.end_uploads(BUCKET);
@@ -186,10 +191,7 @@ async fn a_commit_whose_upload_ended_with_a_conflict_is_neither_published_nor_ke
 async fn a_commit_whose_upload_outlived_a_conflict_can_be_kept() {
     let fixture = Fixture::new().await;
     let (storage, context, file) = (&fixture.storage, &fixture.context, path("/a"));
-    let mut writer = storage.writer(context, &file, WriteOptions::default()).await.unwrap();
-    writer.write(context, content(11 * MIB)).await.unwrap();
-    fixture.inject(Operation::CompleteMultipartUpload, CONFLICTING);
-    let failure = writer.commit(context, if_absent()).await.unwrap_err();
+    let failure = in_conflict(&fixture, &file).await;
     assert_eq!(failure.writer.unwrap().close(context).await.unwrap(), 11 * MIB as u64);
     let writer = storage.writer(context, &file, WriteOptions::append()).await.unwrap();
     writer.commit(context, if_absent()).await.unwrap();
