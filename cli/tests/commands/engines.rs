@@ -50,6 +50,54 @@ fn an_operator_works_on(engine: &str) {
     run(&["repo", "tags", repository]).failed(3);
 }
 
+/// What `config check --connect` says where the values of these keys are others, each in turn.
+fn mistakes_are_told_of(engine: &str, mistakes: &[(&str, &str, &str)]) {
+    let text = std::fs::read_to_string(configuration(engine)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("storage.yml");
+    for (key, value, words) in mistakes {
+        let changed: Vec<_> = text
+            .lines()
+            .map(|line| match line.split_once(": ") {
+                Some((name, _)) if name.trim() == *key => format!("{name}: {value}"),
+                _ => line.to_owned(),
+            })
+            .collect();
+        std::fs::write(&file, changed.join("\n")).unwrap();
+        let checked =
+            Ended(blobstore().args(["config", "check", "--connect", file.to_str().unwrap()]).output().unwrap());
+        assert!(checked.code() != 0 && checked.stderr().contains(words), "{key}: {}", checked.stderr());
+    }
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn mistakes_are_told_of_garage() {
+    mistakes_are_told_of(
+        "garage",
+        &[
+            ("regionendpoint", "http://127.0.0.1:1", "can't be reached"),
+            ("region", "elsewhere", "is in another region"),
+            ("bucket", "missing", "has no bucket"),
+            ("accesskey", "GK0123456789abcdef01234567", "a key or a secret that they do not know"),
+            ("secretkey", "d3Jvbmc", "a key or a secret that they do not know"),
+        ],
+    );
+}
+
+#[cfg(feature = "azure")]
+#[test]
+fn mistakes_are_told_of_azurite() {
+    mistakes_are_told_of(
+        "azurite",
+        &[
+            ("serviceurl", "http://127.0.0.1:1/devstoreaccount1", "does not answer"),
+            ("container", "missing", "has no container"),
+            ("accountkey", "d3Jvbmc=", "the credentials were refused"),
+        ],
+    );
+}
+
 #[cfg(feature = "s3")]
 #[test]
 fn an_operator_works_on_garage() {

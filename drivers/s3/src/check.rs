@@ -56,9 +56,16 @@ impl Bucket {
                 format!("this machine's clock and that of {place} are too far apart: set the clock")
             }
             Some("AccessDenied" | "AllAccessDisabled" | "AccountProblem") => {
-                format!("the key may not list the bucket {:?}: it needs s3:ListBucket", options.bucket)
+                format!(
+                    "the key may not list the bucket {:?}: it needs s3:ListBucket. Some services, Garage among them, say so of a \
+                     key or a secret that they do not know",
+                    options.bucket
+                )
             }
-            Some(_) => format!("{place} refused to list the bucket {:?}", options.bucket),
+            Some(_) => format!(
+                "{place} refused to list the bucket {:?}: look at what it says, and at this machine's clock",
+                options.bucket
+            ),
         };
         let told = failure.into_error();
         let mut error = Error::new(told.kind(), format!("{advice} ({})", told.message()));
