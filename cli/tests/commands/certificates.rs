@@ -12,6 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::engines::configuration;
 use crate::support::{Ended, blobstore};
 
 /// An engine behind TLS, and the configuration that leads there.
@@ -24,9 +25,7 @@ struct Secured {
 
 impl Secured {
     fn engine(name: &str) -> Self {
-        engines::Engine::start(name);
-        let file = format!("{}/../target/services/{name}.yml", env!("CARGO_MANIFEST_DIR"));
-        let plain = std::fs::read_to_string(file).unwrap().replace("    secure: false\n", "");
+        let plain = std::fs::read_to_string(configuration(name)).unwrap().replace("    secure: false\n", "");
         let behind = plain.split_once("http://").unwrap().1.split(['/', '\n']).next().unwrap().to_owned();
 
         let key = rcgen::KeyPair::generate().unwrap();

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::support::{Ended, blobstore};
 
 /// The configuration file of an engine that runs.
-fn configuration(engine: &str) -> String {
+pub(crate) fn configuration(engine: &str) -> String {
     engines::Engine::start(engine);
     concat!(env!("CARGO_MANIFEST_DIR"), "/../target/services/").to_owned() + engine + ".yml"
 }

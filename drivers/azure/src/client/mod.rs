@@ -6,11 +6,11 @@
 mod abort;
 mod connection;
 mod failure;
-mod page;
 mod reading;
 #[cfg(feature = "entra")]
 mod tokens;
 mod transport;
+mod whole;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -34,10 +34,10 @@ use md5::{Digest, Md5};
 use self::abort::{Abort, Aborting};
 pub(crate) use self::connection::connection_string;
 pub(crate) use self::failure::{Effect, Failure};
-use self::page::Xml;
 pub(crate) use self::reading::LAST_OFFSET;
 use self::reading::{ExactRange, Observed, Reading};
 use self::transport::Transport;
+use self::whole::Xml;
 use crate::options::AzureOptions;
 
 /// Below this many bytes a put is sent with a digest that the service checks: 4 MiB. Larger ones rely on TLS, because the

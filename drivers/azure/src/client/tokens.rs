@@ -9,8 +9,8 @@ use driver_api::{ErrorKind, async_trait};
 use parking_lot::Mutex;
 
 use crate::client::Failure;
-use crate::client::page::in_memory;
 use crate::client::transport::{Transport, broken};
+use crate::client::whole::in_memory;
 
 /// Where a machine in Azure asks for its own identity. On any other nobody answers there.
 const MACHINE: &str = "169.254.169.254";

@@ -13,8 +13,8 @@ use futures_util::Stream;
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::client::failure::{Failure, Refusal};
-use crate::client::page::{Xml, readable};
 use crate::client::reading::Observed;
+use crate::client::whole::{Xml, readable};
 use crate::options::AzureOptions;
 
 /// How long a connection waits for its next request. Servers on Node, Azurite among them, close one after 5 seconds, and of a

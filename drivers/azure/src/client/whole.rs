@@ -1,4 +1,4 @@
-//! Answers in XML, which the crate takes into memory whole and has a closed type for each part of.
+//! Answers that are taken into memory whole: tokens, and XML, which the crate has a closed type for each part of.
 
 use std::pin::pin;
 
