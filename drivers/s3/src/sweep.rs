@@ -68,16 +68,16 @@ impl Bucket {
         }
     }
 
-    /// Aborts the upload, unless a session has come to keep it since it was listed.
+    /// Aborts the upload, unless a session has come to keep it since it was listed, or since the attempt before.
     pub(crate) async fn abort_orphan(&self, orphan: &OrphanedUpload) -> Result<()> {
-        if repeated(|| self.is_kept(orphan)).await? {
-            return Ok(());
-        }
         let key = self.keys.file(&orphan.path);
-        let abort = || async {
+        let abort_unless_kept = || async {
+            if repeated(|| self.is_kept(orphan)).await? {
+                return Ok(());
+            }
             self.abort_upload(&key, &orphan.upload_id).await.map_err(|failure| failure.of_change(&orphan.path))
         };
-        repeated(abort).await
+        repeated(abort_unless_kept).await
     }
 }
 

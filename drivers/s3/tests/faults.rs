@@ -128,10 +128,7 @@ async fn a_sweep_outlives_what_is_refused_for_now() {
     lost.write(context, content(6 * MIB)).await.unwrap();
     lost.write(context, content(MIB)).await.unwrap();
     std::mem::forget(lost);
-    // Times have whole seconds.
-    while fixture.driver.orphaned_uploads(Duration::ZERO).await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    fixture.orphan().await;
     let refuse = |operation, times| {
         let refused = Fault::Refuse { status: 503, code: "SlowDown" };
         fixture.server.inject(Injection::new(refused).on(operation).times(times));

@@ -245,15 +245,7 @@ async fn a_sweep_takes_no_answer_of_a_gateway_for_the_absence_of_a_session() {
     lost.write(context, content(MIB)).await.unwrap();
     std::mem::forget(lost);
     fixture.server.inject(Injection::new(Fault::Refuse { status: 404, code: "NotFound" }).on(Operation::HeadObject));
-    // Times have whole seconds.
-    let orphans = loop {
-        let orphans = fixture.driver.orphaned_uploads(Duration::ZERO).await.unwrap();
-        if !orphans.is_empty() {
-            break orphans;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    assert_eq!(orphans.iter().map(|orphan| orphan.path.as_str()).collect::<Vec<_>>(), ["/lost"]);
+    assert_eq!(fixture.orphan().await.path.as_str(), "/lost");
     fixture.server.clear_injections();
     expect_kept(&fixture, &fixture.storage, 6 * MIB).await;
 }
@@ -262,16 +254,28 @@ async fn a_sweep_takes_no_answer_of_a_gateway_for_the_absence_of_a_session() {
 async fn what_is_kept_after_the_sweep_has_looked_is_not_aborted() {
     let fixture = Fixture::new().await;
     let writer = writing(&fixture, WriteOptions::default(), 7 * MIB).await;
-    let orphans = loop {
-        let orphans = fixture.driver.orphaned_uploads(Duration::ZERO).await.unwrap();
-        if !orphans.is_empty() {
-            break orphans;
-        }
-        // Times have whole seconds.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let upload = fixture.orphan().await;
     writer.close(&fixture.context).await.unwrap();
-    fixture.driver.abort_orphaned_upload(&orphans[0]).await.unwrap();
+    fixture.driver.abort_orphaned_upload(&upload).await.unwrap();
+    expect_kept(&fixture, &fixture.storage, 7 * MIB).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_after_an_abort_was_refused_is_not_aborted() {
+    let fixture = Fixture::new().await;
+    let writer = writing(&fixture, WriteOptions::default(), 7 * MIB).await;
+    let upload = fixture.orphan().await;
+    fixture.server.inject(Injection::new(REFUSED).on(Operation::AbortMultipartUpload).once());
+    // The look behind the refusal.
+    fixture
+        .server
+        .inject(Injection::new(Fault::Delay(Duration::from_secs(2))).on(Operation::GetObject).after(1).once());
+    let close = async {
+        fixture.server.struck(2).await;
+        writer.close(&fixture.context).await.unwrap();
+    };
+    let (aborted, ()) = tokio::join!(fixture.driver.abort_orphaned_upload(&upload), close);
+    aborted.unwrap();
     expect_kept(&fixture, &fixture.storage, 7 * MIB).await;
 }
 
