@@ -7,6 +7,7 @@ mod abort;
 mod connection;
 mod failure;
 mod reading;
+mod taken;
 #[cfg(feature = "entra")]
 mod tokens;
 mod transport;
@@ -14,7 +15,6 @@ mod whole;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -22,20 +22,21 @@ use azure_core::prelude::{
     Delimiter, IfMatchCondition, IfSourceMatchCondition, MaxResults, Metadata, NextMarker, Prefix,
 };
 use azure_core::{ClientOptions, Context, RetryOptions, TransportOptions};
-use azure_storage::CopyId;
 use azure_storage_blobs::blob::{BlobProperties, BlockListType, CopyStatus};
 use azure_storage_blobs::container::operations::BlobItem;
 use azure_storage_blobs::prelude::{Blob, BlobBlockType, BlobClient, BlockList, ClientBuilder, ContainerClient, Hash};
 use bytes::Bytes;
 use driver_api::{ByteRange, Condition, Error, ErrorKind, Result, Url, Version};
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use md5::{Digest, Md5};
 
 use self::abort::{Abort, Aborting};
 pub(crate) use self::connection::connection_string;
 pub(crate) use self::failure::{Effect, Failure};
 pub(crate) use self::reading::LAST_OFFSET;
-use self::reading::{ExactRange, Observed, Reading};
+use self::reading::{ExactRange, Reading};
+pub(crate) use self::taken::BodyStream;
+use self::taken::Taken;
 use self::transport::Transport;
 use self::whole::Xml;
 use crate::options::AzureOptions;
@@ -86,8 +87,6 @@ pub(crate) struct Download {
     pub(crate) facts: BlobFacts,
     pub(crate) body: BodyStream,
 }
-
-pub(crate) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
 /// One answer to a listing.
 #[derive(Debug)]
@@ -165,28 +164,26 @@ impl Container {
         range: ByteRange,
         version: Option<&Version>,
     ) -> Result<Download, Failure> {
-        let observed = Observed::default();
-        let mut context = Context::new();
-        context.insert(Reading(range)).insert(observed.clone());
+        let (mut context, taken) = taking();
+        context.insert(Reading(range));
         let mut request = self.blob(name).get().context(context);
         if let Some(version) = version {
             request = request.if_match(matching(version));
         }
-        let answer = request.into_stream().next().await;
-        let answer = match answer.ok_or_else(no_answer)?.map_err(failure) {
-            // Emulators answer a range at the end with a part that has no bytes, which the crate does not understand.
-            Err(Failure::Senseless(_)) if observed.is_empty_part() => return Err(Failure::beyond_the_end()),
-            answer => answer?,
-        };
-        let mut facts = facts(&answer.blob);
+        let read = request.into_stream().next().await;
+        let answer = taken.answer(read.unwrap_or_else(|| Err(transport::broken(no_answer()))))?;
+        if answer.is_empty_part() {
+            return Err(Failure::beyond_the_end());
+        }
+        let mut facts = answer.facts()?;
         let other = || Failure::Senseless("the service answered with another range than it was asked for".to_owned());
-        facts.size = observed.whole_length(range).ok_or_else(other)?;
-        Ok(Download { facts, body: Box::pin(answer.data.map(|piece| piece.map_err(failure))) })
+        facts.size = answer.whole_length(range).ok_or_else(other)?;
+        Ok(Download { facts, body: answer.body })
     }
 
     pub(crate) async fn head(&self, name: &str) -> Result<BlobFacts, Failure> {
-        let answer = self.blob(name).get_properties().await.map_err(failure)?;
-        Ok(facts(&answer.blob))
+        let (context, taken) = taking();
+        taken.answer(self.blob(name).get_properties().context(context).await)?.facts()
     }
 
     pub(crate) async fn put(
@@ -267,19 +264,14 @@ impl Container {
             .metadata(metadata_of(metadata))
             .if_source_match(IfSourceMatchCondition::Match(quoted(version)));
         let answer = request.await.map_err(failure)?;
-        Ok(copy_state(answer.copy_status, Some(answer.copy_id)))
+        Ok(copy_state(answer.copy_status, answer.copy_id.to_string()))
     }
 
     /// Ends a copy to `to` that is under way. What was there before it is gone all the same.
     pub(crate) async fn abort_copy(&self, to: &str, copy: &str) -> Result<(), Failure> {
-        let observed = Observed::default();
-        let mut context = Context::new();
-        context.insert(Abort(copy.to_owned())).insert(observed.clone());
-        match self.blob(to).delete().context(context).await.map_err(failure) {
-            // The crate looks for what the answer to a delete has.
-            Err(Failure::Senseless(_)) if observed.is_there() => Ok(()),
-            answer => answer.map(drop),
-        }
+        let (mut context, taken) = taking();
+        context.insert(Abort(copy.to_owned()));
+        taken.answer(self.blob(to).delete().context(context).await).map(drop)
     }
 
     pub(crate) async fn delete(&self, name: &str, version: Option<&Version>) -> Result<(), Failure> {
@@ -318,12 +310,9 @@ impl Container {
 
     /// Whether the account has a hierarchical namespace; none where the service does not tell.
     pub(crate) async fn is_hierarchical(&self) -> Option<bool> {
-        let observed = Observed::default();
-        let mut context = Context::new();
-        context.insert(observed.clone());
-        // The crate insists on headers that emulators leave out; what is asked for is in the answer all the same.
-        let _ = self.container.service_client().get_account_information().context(context).await;
-        observed.header("x-ms-is-hns-enabled").map(|value| value.eq_ignore_ascii_case("true"))
+        let (context, taken) = taking();
+        let answer = taken.answer(self.container.service_client().get_account_information().context(context).await);
+        answer.ok()?.header("x-ms-is-hns-enabled").map(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// A URL with which anybody can read the blob until `expiry`.
@@ -344,6 +333,13 @@ fn in_xml() -> Context {
     let mut context = Context::new();
     context.insert(Xml);
     context
+}
+
+/// The context of a request whose answer is kept from the crate, and where it is kept.
+fn taking() -> (Context, Taken) {
+    let (mut context, taken) = (Context::new(), Taken::default());
+    context.insert(taken.clone());
+    (context, taken)
 }
 
 fn no_answer() -> Failure {
@@ -370,13 +366,14 @@ fn facts(blob: &Blob) -> BlobFacts {
         modified: (*last_modified).into(),
         version: version(etag.as_ref()),
         metadata: blob.metadata.clone().unwrap_or_default(),
-        copy: copy_status.map(|status| copy_state(status, copy_id.clone())),
+        copy: copy_status
+            .map(|status| copy_state(status, copy_id.clone().map(|id| id.to_string()).unwrap_or_default())),
     }
 }
 
-fn copy_state(status: CopyStatus, id: Option<CopyId>) -> CopyState {
+fn copy_state(status: CopyStatus, id: String) -> CopyState {
     match status {
-        CopyStatus::Pending => CopyState::Pending(id.map(|id| id.to_string()).unwrap_or_default()),
+        CopyStatus::Pending => CopyState::Pending(id),
         CopyStatus::Success => CopyState::Done,
         CopyStatus::Aborted | CopyStatus::Failed => CopyState::Failed,
     }

@@ -2,9 +2,9 @@
 //!
 //! The crate turns every read into reads of pieces, each with a range and a wish for a checksum that it then does not look
 //! at: an empty blob is an error, two pieces can be of two versions, and some emulators refuse it. So its range is replaced
-//! before the request is signed. What it drops of an answer is observed at the end of the pipeline.
+//! before the request is signed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use azure_core::headers::{HeaderName, HeaderValue, Headers, MS_RANGE, RANGE_GET_CONTENT_CRC64};
 use azure_core::{Context, Policy, PolicyResult, Request};
@@ -28,35 +28,6 @@ impl Reading {
                 Some(format!("bytes={offset}-{last}"))
             }
         }
-    }
-}
-
-/// The headers of an answer, for what the crate drops. Travels in the context of the request, and is filled by the transport.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Observed(Arc<OnceLock<Headers>>);
-
-impl Observed {
-    pub(super) fn fill(&self, headers: &Headers) {
-        let _ = self.0.set(headers.clone());
-    }
-
-    pub(super) fn header(&self, name: &'static str) -> Option<&str> {
-        self.0.get()?.get_optional_str(&HeaderName::from_static(name))
-    }
-
-    /// The length of the whole, where the bytes that come are those that `asked` wants of it.
-    pub(super) fn whole_length(&self, asked: ByteRange) -> Option<u64> {
-        asked.size_of_whole(self.header("content-range"), self.header("content-length")?.parse().ok()?)
-    }
-
-    /// Whether there was an answer, and a success.
-    pub(super) fn is_there(&self) -> bool {
-        self.0.get().is_some()
-    }
-
-    /// Whether the answer is a part without bytes, which is written with its end before its start.
-    pub(super) fn is_empty_part(&self) -> bool {
-        self.header("content-range").is_some_and(is_empty_part)
     }
 }
 
@@ -93,13 +64,6 @@ pub(super) async fn forward(context: &Context, request: &mut Request, next: &[Ar
     }
 }
 
-/// Such as `bytes 5-4/5`, and `bytes 0--1/0`.
-fn is_empty_part(content_range: &str) -> bool {
-    let bounds = content_range.strip_prefix("bytes ").and_then(|range| range.split_once('/')?.0.split_once('-'));
-    let bounds = bounds.and_then(|(start, end)| Some((start.parse::<i128>().ok()?, end.parse::<i128>().ok()?)));
-    bounds.is_some_and(|(start, end)| end < start)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,11 +75,5 @@ mod tests {
         assert_eq!(header(ByteRange::from(5)).unwrap(), "bytes=5-");
         assert_eq!(header(ByteRange::span(0, 1)).unwrap(), "bytes=0-0");
         assert_eq!(header(ByteRange::span(3, u64::MAX)).unwrap(), format!("bytes=3-{}", i64::MAX));
-    }
-
-    #[test]
-    fn content_ranges_tell_whether_there_are_bytes() {
-        assert!(is_empty_part("bytes 5-4/5") && is_empty_part("bytes 0--1/0"));
-        assert!(!is_empty_part("bytes 0-0/1") && !is_empty_part("bytes */5"));
     }
 }

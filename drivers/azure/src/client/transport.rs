@@ -9,11 +9,11 @@ use azure_core::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::{Body, Context, Policy, PolicyResult, Request, Response, StatusCode};
 use bytes::Bytes;
 use driver_api::{Error, ErrorKind, Result, async_trait};
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt, stream};
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::client::failure::{Failure, Refusal};
-use crate::client::reading::Observed;
+use crate::client::taken::{Answer, Taken};
 use crate::client::whole::{Xml, readable};
 use crate::options::AzureOptions;
 
@@ -54,30 +54,35 @@ impl Transport {
     }
 
     pub(super) async fn execute(&self, request: &Request) -> Result<Response, Failure> {
+        let Answer { status, headers, body } = self.answer(request).await?;
+        let status = StatusCode::try_from(status).map_err(|_| senseless(status))?;
+        Ok(Response::new(status, received(&headers), Box::pin(body.map_err(broken))))
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Answer, Failure> {
         let (outgoing, length) = translate(request)?;
         let patience = self.answer_timeout + Duration::from_secs(length / self.upload_rate);
         let answer = match timeout(patience, self.client.execute(outgoing)).await {
             Ok(answer) => answer.map_err(failure)?,
             Err(_) => return Err(Failure::Lost(format!("the service did not answer within {patience:?}"))),
         };
-        let status = answer.status().as_u16();
-        let headers = received(answer.headers());
         if !answer.status().is_success() {
-            return Err(Failure::Refused(self.refusal(status, &headers, answer).await));
+            return Err(Failure::Refused(self.refusal(answer).await));
         }
-        let status = StatusCode::try_from(status).map_err(|_| senseless(status))?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = Patient { patience: self.answer_timeout, waiting: None, stream: answer.bytes_stream() };
-        Ok(Response::new(status, headers, Box::pin(body)))
+        Ok(Answer { status, headers, body: Box::pin(body) })
     }
 
     /// Takes the code from the header, or from the body, which alone has it where a gateway strips headers.
-    async fn refusal(&self, status: u16, headers: &Headers, answer: reqwest::Response) -> Refusal {
-        let header = |name: &'static str| headers.get_optional_string(&HeaderName::from_static(name));
+    async fn refusal(&self, answer: reqwest::Response) -> Refusal {
+        let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+        let (status, request_id, date) = (answer.status().as_u16(), header("x-ms-request-id"), header("date"));
         let code = match header("x-ms-error-code") {
             Some(code) => code,
             None => code_in(&self.error_body(answer).await),
         };
-        Refusal { status, code, request_id: header("x-ms-request-id"), date: header("date") }
+        Refusal { status, code, request_id, date }
     }
 
     async fn error_body(&self, mut answer: reqwest::Response) -> Vec<u8> {
@@ -98,10 +103,11 @@ impl Transport {
 #[async_trait]
 impl Policy for Transport {
     async fn send(&self, context: &Context, request: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
-        let answer = self.execute(request).await.map_err(broken)?;
-        if let Some(observed) = context.get::<Observed>() {
-            observed.fill(answer.headers());
+        if let Some(taken) = context.get::<Taken>() {
+            taken.keep(self.answer(request).await.map_err(broken)?);
+            return Ok(Response::new(StatusCode::Ok, Headers::new(), Box::pin(stream::empty())));
         }
+        let answer = self.execute(request).await.map_err(broken)?;
         if context.get::<Xml>().is_some() { readable(answer).await.map_err(broken) } else { Ok(answer) }
     }
 }
@@ -188,20 +194,20 @@ impl<S> Stream for Patient<S>
 where
     S: Stream<Item = Result<Bytes, reqwest::Error>> + Unpin,
 {
-    type Item = azure_core::Result<Bytes>;
+    type Item = Result<Bytes, Failure>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let Poll::Ready(item) = Pin::new(&mut this.stream).poll_next(task) {
             this.waiting = None;
-            return Poll::Ready(item.map(|piece| piece.map_err(|error| broken(failure(error)))));
+            return Poll::Ready(item.map(|piece| piece.map_err(failure)));
         }
         let limit = this.waiting.get_or_insert_with(|| Box::pin(sleep(this.patience)));
         match limit.as_mut().poll(task) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
                 let message = format!("the service stopped in the middle of an answer for {:?}", this.patience);
-                Poll::Ready(Some(Err(broken(Failure::Lost(message)))))
+                Poll::Ready(Some(Err(Failure::Lost(message))))
             }
         }
     }
