@@ -42,8 +42,8 @@ pub(crate) struct Extent {
     pub(crate) few: Option<usize>,
     /// The size of streams.
     pub(crate) mebibytes: usize,
-    /// The files of a tree that is deleted; what suits the suite where none is given.
-    pub(crate) tree: Option<usize>,
+    /// The files of a tree that is deleted.
+    pub(crate) tree: usize,
 }
 
 enum Contest {
@@ -67,10 +67,9 @@ const SCALE: f64 = 3.0;
 const FEW: usize = 7;
 /// Rounds for such rows on a service: an emulator takes its time.
 const FEW_ON_A_SERVICE: usize = 5;
-/// The files of a tree that is deleted.
-const TREE: usize = 10_000;
-/// The files of such a tree on Azurite, which takes longer for each delete the more blobs it has: minutes for 10,000.
-const TREE_ON_AZURITE: usize = 2_000;
+/// The same for the deletion of a tree on Azurite, which looks at all its blobs for each that comes or goes: with 10,000 a round
+/// takes five minutes.
+const FEW_TREES_ON_AZURITE: usize = 3;
 /// The memory that a stream into or out of a service may take: 64 MiB.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -82,8 +81,8 @@ const MANY_IN_A_DIRECTORY: usize = 100_000;
 pub(crate) fn rows(suite: Suite, extent: Extent, root: &str) -> Result<Vec<Row>> {
     Ok(match suite {
         Suite::Drivers => driver_rows(extent),
-        Suite::S3 => service_rows("s3", Service::s3(root)?, extent, TREE),
-        Suite::Azure => service_rows("azure", Service::azure(root)?, extent, TREE_ON_AZURITE),
+        Suite::S3 => service_rows("s3", Service::s3(root)?, extent, FEW_ON_A_SERVICE),
+        Suite::Azure => service_rows("azure", Service::azure(root)?, extent, FEW_TREES_ON_AZURITE),
     })
 }
 
@@ -110,20 +109,20 @@ fn driver_rows(extent: Extent) -> Vec<Row> {
     rows
 }
 
-fn service_rows(service_name: &str, service: Service, extent: Extent, tree: usize) -> Vec<Row> {
+fn service_rows(service_name: &str, service: Service, extent: Extent, few_trees: usize) -> Vec<Row> {
     let service = Arc::new(service);
     let row = |(name, work, most_rounds): (String, Work, usize)| {
         let contest = Contest::Service(service.clone(), work);
         let row = Row::new(format!("{service_name} {name}"), contest, vec![PEER; 3]).within(most_rounds);
         Row { most_bytes: work.streams().then_some(MOST_BYTES), ..row }
     };
-    service_works(extent, extent.tree.unwrap_or(tree)).into_iter().map(row).collect()
+    service_works(extent, few_trees).into_iter().map(row).collect()
 }
 
 /// So many operations that a round takes a good part of a second on an emulator.
-fn service_works(extent: Extent, tree: usize) -> [(String, Work, usize); 10] {
+fn service_works(extent: Extent, few_trees: usize) -> [(String, Work, usize); 10] {
     let (all, few) = (usize::MAX, extent.few.unwrap_or(FEW_ON_A_SERVICE));
-    let mebibytes = extent.mebibytes;
+    let (mebibytes, tree) = (extent.mebibytes, extent.tree);
     let size = size_of_streams(mebibytes);
     [
         ("put 4KiB x1".to_owned(), Work::Put { files: 100, tasks: 1 }, all),
@@ -135,7 +134,7 @@ fn service_works(extent: Extent, tree: usize) -> [(String, Work, usize); 10] {
         ("list 10000".to_owned(), Work::List { entries: 10_000, times: 1 }, all),
         (format!("stream in {size}"), Work::StreamIn { mebibytes }, few),
         (format!("stream out {size}"), Work::StreamOut { mebibytes, looked_at: false }, few),
-        (format!("delete tree of {tree}"), Work::DeleteTree { files: tree }, few),
+        (format!("delete tree of {tree}"), Work::DeleteTree { files: tree }, extent.few.unwrap_or(few_trees)),
     ]
 }
 
@@ -145,7 +144,7 @@ fn size_of_streams(mebibytes: usize) -> String {
 
 fn filesystem_works(extent: Extent) -> [(String, Work, usize); 10] {
     let (all, few) = (usize::MAX, extent.few.unwrap_or(FEW));
-    let (mebibytes, tree) = (extent.mebibytes, extent.tree.unwrap_or(TREE));
+    let (mebibytes, tree) = (extent.mebibytes, extent.tree);
     let size = size_of_streams(mebibytes);
     [
         ("put 4KiB x1".to_owned(), Work::Put { files: 400, tasks: 1 }, all),
@@ -163,7 +162,7 @@ fn filesystem_works(extent: Extent) -> [(String, Work, usize); 10] {
 
 fn memory_works(extent: Extent) -> [(String, Work, usize); 10] {
     let all = usize::MAX;
-    let (mebibytes, tree) = (extent.mebibytes, extent.tree.unwrap_or(TREE));
+    let (mebibytes, tree) = (extent.mebibytes, extent.tree);
     let size = size_of_streams(mebibytes);
     [
         ("put 4KiB x1".to_owned(), Work::Put { files: 10_000, tasks: 1 }, all),

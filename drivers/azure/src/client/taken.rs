@@ -1,8 +1,9 @@
 //! Answers that the crate does not get to read.
 //!
 //! For each header of an answer the crate formats the error that the header is not, which takes longer than the rest of a request
-//! together. Besides, it insists on headers that emulators leave out, and does not understand a part without bytes. So the
-//! transport keeps such an answer here, and what the crate gets is one without headers, of which it can make nothing.
+//! together. Besides, it insists on headers that emulators leave out, refuses a blob for its tier, drops the whole length of a
+//! part, and does not understand one without bytes. So the transport keeps such an answer here, and what the crate gets is one
+//! without headers, of which it can make nothing.
 
 use std::pin::Pin;
 use std::sync::Arc;

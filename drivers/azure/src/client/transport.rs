@@ -20,8 +20,6 @@ use crate::options::AzureOptions;
 /// How long a connection waits for its next request. Servers on Node, Azurite among them, close one after 5 seconds, and of a
 /// request that meets the close nobody knows whether it was done.
 const IDLE: Duration = Duration::from_secs(4);
-/// The header of a blob's tier, of which the crate knows four, and refuses the blob for any other.
-const UNREAD: &str = "x-ms-access-tier";
 /// The longest answer to an error that is read.
 const LONGEST_ERROR: usize = 16 * 1024;
 
@@ -135,9 +133,6 @@ fn translate(request: &Request) -> Result<(reqwest::Request, u64), Failure> {
 fn received(headers: &reqwest::header::HeaderMap) -> Headers {
     let mut received = Headers::new();
     for (name, value) in headers {
-        if name == UNREAD {
-            continue;
-        }
         if let Ok(value) = value.to_str() {
             received.insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.to_owned()));
         }
