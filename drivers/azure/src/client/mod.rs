@@ -170,8 +170,7 @@ impl Container {
         if let Some(version) = version {
             request = request.if_match(matching(version));
         }
-        let read = request.into_stream().next().await;
-        let answer = taken.answer(read.unwrap_or_else(|| Err(transport::broken(no_answer()))))?;
+        let answer = taken.answer(request.into_stream().next().await.transpose())?;
         if answer.is_empty_part() {
             return Err(Failure::beyond_the_end());
         }

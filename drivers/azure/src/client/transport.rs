@@ -60,14 +60,14 @@ impl Transport {
     async fn answer(&self, request: &Request) -> Result<Answer, Failure> {
         let (outgoing, length) = translate(request)?;
         let patience = self.answer_timeout + Duration::from_secs(length / self.upload_rate);
-        let answer = match timeout(patience, self.client.execute(outgoing)).await {
+        let mut answer = match timeout(patience, self.client.execute(outgoing)).await {
             Ok(answer) => answer.map_err(failure)?,
             Err(_) => return Err(Failure::Lost(format!("the service did not answer within {patience:?}"))),
         };
         if !answer.status().is_success() {
             return Err(Failure::Refused(self.refusal(answer).await));
         }
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let (status, headers) = (answer.status().as_u16(), std::mem::take(answer.headers_mut()));
         let body = Patient { patience: self.answer_timeout, waiting: None, stream: answer.bytes_stream() };
         Ok(Answer { status, headers, body: Box::pin(body) })
     }
