@@ -60,7 +60,7 @@ async fn survive(case: &Case, workload: Workload) -> Verdict {
         let mut begun = 0;
         let started = Instant::now();
         while begun < steps {
-            let reply = process.reply().await?;
+            let reply = process.reply().await.map_err(|stop| told_by_the_process(stop, &survivors))?;
             begun += u32::from(matches!(reply, Reply::Begun { .. }));
             note(&mut survivors, reply);
         }
@@ -69,7 +69,8 @@ async fn survive(case: &Case, workload: Workload) -> Verdict {
             pace = started.elapsed() / begun * DIRECTORIES.len() as u32;
         }
         tokio::time::sleep(pace.mul_f64(random.f64() * 1.5)).await;
-        process.kill().await?.into_iter().for_each(|reply| note(&mut survivors, reply));
+        let killed = process.kill(|reply| note(&mut survivors, reply)).await;
+        killed.map_err(|stop| told_by_the_process(stop, &survivors))?;
 
         let storage = site.open().await?;
         for survivor in &mut survivors {
@@ -102,6 +103,17 @@ fn note(survivors: &mut [Survivor], reply: Reply) {
     }
 }
 
+/// What failed in the process itself, with what it had done in each directory.
+fn told_by_the_process(stop: Stop, survivors: &[Survivor]) -> Stop {
+    stop.led_to_by(|| {
+        let told = survivors.iter().map(|survivor| {
+            let under_way = survivor.under_way.map(|step| format!("\n  {step}: under way"));
+            format!("in {}, before a kill:\n{}{}", survivor.directory, survivor.steps(), under_way.unwrap_or_default())
+        });
+        told.collect::<Vec<_>>().join("\n")
+    })
+}
+
 /// A directory that outlives the processes that change it.
 struct Survivor {
     directory: StoragePath,
@@ -121,6 +133,11 @@ impl Survivor {
             self.told.pop_front();
         }
         self.told.push_back((step, how));
+    }
+
+    /// The last steps, one in a line.
+    fn steps(&self) -> String {
+        self.told.iter().map(|(step, how)| format!("  {step}: {how}")).collect::<Vec<_>>().join("\n")
     }
 
     /// Compares the directory with what it may hold, and goes on from what it holds.
@@ -157,8 +174,7 @@ impl Survivor {
                 *clause = "MOVE-10";
             }
         }
-        let steps: Vec<_> = self.told.iter().map(|(step, how)| format!("  {step}: {how}")).collect();
-        let evidence = format!("in {}, up to kill {}:\n{}", self.directory, kill + 1, steps.join("\n"));
+        let evidence = format!("in {}, up to kill {}:\n{}", self.directory, kill + 1, self.steps());
         failure.with_evidence(evidence).into()
     }
 
@@ -241,4 +257,25 @@ impl Task<'_> {
 /// Who cannot be heard has nobody to work for.
 fn tell(reply: Reply) -> Verdict {
     say(&reply).map_err(|error| Stop::Skipped(format!("nobody listens: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Content;
+
+    #[test]
+    fn what_fails_in_the_process_is_told_with_what_led_there() {
+        let mut survivors = DIRECTORIES.map(|directory| Survivor::new(path(directory)));
+        let put = Step::Put { name: Name::A, content: Content { write: 1, size: 16 }, if_absent: false };
+        note(&mut survivors, Reply::Begun { directory: 1, step: put });
+        note(&mut survivors, Reply::Done { directory: 1 });
+        note(&mut survivors, Reply::Begun { directory: 1, step: Step::Delete { name: Name::A } });
+        let failure = Failure::new("DEL-1", "delete the file a to succeed", "no such file");
+        let Stop::Failed(failure) = told_by_the_process(failure.into(), &survivors) else { panic!("no failure") };
+        let evidence = failure.evidence.unwrap();
+        let told = evidence.split_once("in /crash-1").unwrap().1;
+        let (acknowledged, under_way) = (told.find(&format!("{put}: acknowledged")), told.find("a: under way"));
+        assert!(acknowledged.is_some() && acknowledged < under_way, "{evidence}");
+    }
 }

@@ -211,14 +211,13 @@ impl Process {
         }
     }
 
-    /// Kills it (SIGKILL), and answers with what it had said until then.
-    pub(super) async fn kill(mut self) -> Verdict<Vec<Reply>> {
+    /// Kills it (SIGKILL), and passes on what it had said until then.
+    pub(super) async fn kill(mut self, mut hear: impl FnMut(Reply)) -> Verdict {
         self.child.kill().await.map_err(|error| broken("a process could not be killed", &error))?;
-        let mut said = Vec::new();
         while let Some(reply) = self.next_reply().await? {
-            said.push(reply);
+            hear(reply);
         }
-        Ok(said)
+        Ok(())
     }
 }
 

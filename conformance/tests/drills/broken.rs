@@ -10,7 +10,7 @@ use driver_api::{
     ListOptions, MoveOptions, Payload, PutOptions, ReadOptions, Reader, Result, StatOptions, StorageDriver,
     StoragePath, UnfinishedPages, Url, UrlOptions, WriteOptions, async_trait,
 };
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// For how long what was acknowledged is not there.
 const LATE: Duration = Duration::from_millis(20);
@@ -27,7 +27,8 @@ pub(crate) enum Mistake {
 pub(crate) struct Broken {
     inner: Arc<dyn StorageDriver>,
     mistake: Mistake,
-    late: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Puts that were acknowledged; several where callers put side by side.
+    late: tokio::sync::Mutex<JoinSet<()>>,
     remembered: Mutex<HashMap<StoragePath, (FileInfo, Bytes)>>,
 }
 
@@ -38,8 +39,9 @@ impl Broken {
 
     /// The driver, once nothing that was acknowledged is missing.
     async fn caught_up(&self) -> &dyn StorageDriver {
-        if let Some(late) = self.late.lock().await.take() {
-            late.await.unwrap();
+        let mut late = self.late.lock().await;
+        while let Some(put) = late.join_next().await {
+            put.unwrap();
         }
         &*self.inner
     }
@@ -81,11 +83,10 @@ impl StorageDriver for Broken {
         }
         let told = FileInfo::new(path.clone(), payload.len(), SystemTime::now());
         let (inner, context, path) = (self.inner.clone(), context.clone(), path.clone());
-        let late = tokio::spawn(async move {
+        self.late.lock().await.spawn(async move {
             tokio::time::sleep(LATE).await;
             inner.put(&context, &path, payload, options).await.unwrap();
         });
-        *self.late.lock().await = Some(late);
         Ok(told)
     }
 
