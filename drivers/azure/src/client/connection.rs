@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use azure_core::auth::Secret as CoreSecret;
+#[cfg(feature = "entra")]
+use azure_core::auth::TokenCredential;
 use azure_storage::{ConnectionString, EndpointProtocol, StorageCredentials};
 use driver_api::{Result, Url};
 
+use crate::client::authorization::Authorization;
 #[cfg(feature = "entra")]
 use crate::client::tokens::{TokenRequests, Tokens};
 use crate::client::transport::Transport;
@@ -16,27 +19,23 @@ const EMULATOR_ACCOUNT: &str = azure_storage::clients::EMULATOR_ACCOUNT;
 const EMULATOR_KEY: &str = azure_storage::clients::EMULATOR_ACCOUNT_KEY;
 const EMULATOR_URL: &str = "http://127.0.0.1:10000/devstoreaccount1";
 
-/// What a kind of credentials makes possible or necessary.
-#[derive(Debug, Default)]
-pub(super) struct Kind {
-    pub(super) signs_urls: bool,
-    pub(super) sas: Option<Secret>,
-}
-
-/// Tokens are asked for through `transport`.
+/// The credentials, for the crate's requests and for our own. Tokens are asked for through `transport`.
 #[cfg_attr(not(feature = "entra"), expect(unused_variables, reason = "only tokens are asked for"))]
-pub(super) fn credentials(options: &AzureOptions, transport: &Arc<Transport>) -> Result<(StorageCredentials, Kind)> {
+pub(super) fn credentials(
+    options: &AzureOptions,
+    transport: &Arc<Transport>,
+) -> Result<(StorageCredentials, Authorization)> {
     match &options.credentials {
         Credentials::SharedKey(key) => {
-            let credentials =
-                StorageCredentials::access_key(&options.account, CoreSecret::new(key.reveal().to_owned()));
-            Ok((credentials, Kind { signs_urls: true, sas: None }))
+            let authorization = Authorization::shared_key(&options.account, key)?;
+            let key = CoreSecret::new(key.reveal().to_owned());
+            Ok((StorageCredentials::access_key(&options.account, key), authorization))
         }
         Credentials::Sas(token) => {
             // The crate's error would quote the token.
             let credentials = StorageCredentials::sas_token(token.reveal());
             let credentials = credentials.map_err(|_| invalid("the shared access signature can't be read"))?;
-            Ok((credentials, Kind { signs_urls: false, sas: Some(token.clone()) }))
+            Ok((credentials, Authorization::signature(token)))
         }
         #[cfg(feature = "entra")]
         Credentials::ClientSecret { tenant, client, secret, authority } => {
@@ -47,21 +46,22 @@ pub(super) fn credentials(options: &AzureOptions, transport: &Arc<Transport>) ->
                 client.clone(),
                 secret.reveal().to_owned(),
             );
-            Ok((tokens(credential, transport), Kind::default()))
+            Ok(tokens(credential, transport))
         }
         #[cfg(feature = "entra")]
         Credentials::DefaultChain => {
             let client: Arc<dyn azure_core::HttpClient> = TokenRequests::new(transport.clone());
             let credential = azure_identity::DefaultAzureCredential::create(client.into())
                 .map_err(|_| invalid("this machine offers no credentials of Entra ID"))?;
-            Ok((tokens(credential, transport), Kind::default()))
+            Ok(tokens(credential, transport))
         }
     }
 }
 
 #[cfg(feature = "entra")]
-fn tokens(credential: impl azure_core::auth::TokenCredential + 'static, transport: &Transport) -> StorageCredentials {
-    StorageCredentials::token_credential(Arc::new(Tokens::new(credential, transport)))
+fn tokens(credential: impl TokenCredential + 'static, transport: &Transport) -> (StorageCredentials, Authorization) {
+    let tokens: Arc<dyn TokenCredential> = Arc::new(Tokens::new(credential, transport));
+    (StorageCredentials::token_credential(tokens.clone()), Authorization::Token(tokens))
 }
 
 /// See [`AzureOptions::from_connection_string`].

@@ -3,11 +3,11 @@
 //! One method is one request (where it says nothing else), retried by nobody here. Their quirks end here; `docs/azure.md` has
 //! what a move to another crate would need.
 
-mod abort;
+mod answer;
+mod authorization;
 mod connection;
+mod direct;
 mod failure;
-mod reading;
-mod taken;
 #[cfg(feature = "entra")]
 mod tokens;
 mod transport;
@@ -15,7 +15,6 @@ mod whole;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use azure_core::prelude::{
@@ -24,36 +23,25 @@ use azure_core::prelude::{
 use azure_core::{ClientOptions, Context, RetryOptions, TransportOptions};
 use azure_storage_blobs::blob::{BlobProperties, BlockListType, CopyStatus};
 use azure_storage_blobs::container::operations::BlobItem;
-use azure_storage_blobs::prelude::{Blob, BlobBlockType, BlobClient, BlockList, ClientBuilder, ContainerClient, Hash};
+use azure_storage_blobs::prelude::{Blob, BlobBlockType, BlobClient, BlockList, ClientBuilder, ContainerClient};
 use bytes::Bytes;
 use driver_api::{ByteRange, Condition, Error, ErrorKind, Result, Url, Version};
 use futures_util::StreamExt;
-use md5::{Digest, Md5};
 
-use self::abort::{Abort, Aborting};
+pub(crate) use self::answer::BodyStream;
 pub(crate) use self::connection::connection_string;
+use self::direct::Direct;
+pub(crate) use self::direct::LAST_OFFSET;
 pub(crate) use self::failure::{Effect, Failure};
-pub(crate) use self::reading::LAST_OFFSET;
-use self::reading::{ExactRange, Reading};
-pub(crate) use self::taken::BodyStream;
-use self::taken::Taken;
 use self::transport::Transport;
 use self::whole::Xml;
 use crate::options::AzureOptions;
-
-/// Below this many bytes a put is sent with a digest that the service checks: 4 MiB. Larger ones rely on TLS, because the
-/// digest would take longer than the upload.
-const CHECKED_PUT: usize = 4 * 1024 * 1024;
 
 /// The requests to one container.
 #[derive(Debug)]
 pub(crate) struct Container {
     container: ContainerClient,
-    /// Whether the credentials can sign URLs.
-    signs_urls: bool,
-    /// What a URL within the container needs so that the service may read it for a copy.
-    sas: Option<crate::options::Secret>,
-    endpoint: Url,
+    direct: Direct,
 }
 
 /// A blob as the service describes it.
@@ -125,13 +113,12 @@ impl Container {
     pub(crate) fn new(options: &AzureOptions) -> Result<Self> {
         let endpoint = options.endpoint()?;
         let transport = Transport::new(options)?;
-        let (credentials, kind) = connection::credentials(options, &transport)?;
+        let (credentials, authorization) = connection::credentials(options, &transport)?;
         // As the last of the policies that run at every attempt it stands before the crate's own transport, which it
         // replaces by never calling it.
         let policies = ClientOptions::new(TransportOptions::new_custom_policy(transport.clone()))
             .retry(RetryOptions::none())
-            .per_call_policies(vec![Arc::new(ExactRange) as _, Arc::new(Aborting) as _])
-            .per_retry_policies(vec![transport as _]);
+            .per_retry_policies(vec![transport.clone() as _]);
         let location = azure_storage::CloudLocation::Custom {
             account: options.account.clone(),
             uri: endpoint.as_str().trim_end_matches('/').to_owned(),
@@ -139,15 +126,16 @@ impl Container {
         let container = ClientBuilder::with_location(location, credentials)
             .client_options(policies)
             .container_client(&options.container);
-        Ok(Self { container, signs_urls: kind.signs_urls, sas: kind.sas, endpoint })
+        let direct = Direct::new(transport, authorization, endpoint, &options.container);
+        Ok(Self { container, direct })
     }
 
     pub(crate) fn signs_urls(&self) -> bool {
-        self.signs_urls
+        self.direct.authorization().signs_urls()
     }
 
     pub(crate) fn endpoint(&self) -> &Url {
-        &self.endpoint
+        self.direct.service()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -164,13 +152,7 @@ impl Container {
         range: ByteRange,
         version: Option<&Version>,
     ) -> Result<Download, Failure> {
-        let (mut context, taken) = taking();
-        context.insert(Reading(range));
-        let mut request = self.blob(name).get().context(context);
-        if let Some(version) = version {
-            request = request.if_match(matching(version));
-        }
-        let answer = taken.answer(request.into_stream().next().await.transpose())?;
+        let answer = self.direct.get(name, range, version).await?;
         if answer.is_empty_part() {
             return Err(Failure::beyond_the_end());
         }
@@ -181,8 +163,7 @@ impl Container {
     }
 
     pub(crate) async fn head(&self, name: &str) -> Result<BlobFacts, Failure> {
-        let (context, taken) = taking();
-        taken.answer(self.blob(name).get_properties().context(context).await)?.facts()
+        self.direct.head(name).await?.facts()
     }
 
     pub(crate) async fn put(
@@ -192,15 +173,7 @@ impl Container {
         metadata: &[(&'static str, String)],
         condition: &Condition,
     ) -> Result<Published, Failure> {
-        let mut request = self.blob(name).put_block_blob(body.clone()).metadata(metadata_of(metadata));
-        if body.len() <= CHECKED_PUT {
-            request = request.hash(Hash::MD5(Md5::digest(&body).into()));
-        }
-        if let Some(condition) = conditional(condition) {
-            request = request.if_match(condition);
-        }
-        let answer = request.await.map_err(failure)?;
-        Ok(Published { modified: answer.last_modified.into(), version: version(&answer.etag) })
+        self.direct.put(name, body, metadata, condition).await?.published()
     }
 
     pub(crate) async fn put_block(&self, name: &str, id: Bytes, body: Bytes) -> Result<(), Failure> {
@@ -254,8 +227,8 @@ impl Container {
         metadata: &[(&'static str, String)],
     ) -> Result<CopyState, Failure> {
         let mut source = self.blob(from).url().map_err(failure)?;
-        if let Some(sas) = &self.sas {
-            source.set_query(Some(sas.reveal().trim_start_matches('?')));
+        if let Some(signature) = self.direct.authorization().of_urls() {
+            source.set_query(Some(signature.reveal()));
         }
         let request = self
             .blob(to)
@@ -268,9 +241,7 @@ impl Container {
 
     /// Ends a copy to `to` that is under way. What was there before it is gone all the same.
     pub(crate) async fn abort_copy(&self, to: &str, copy: &str) -> Result<(), Failure> {
-        let (mut context, taken) = taking();
-        context.insert(Abort(copy.to_owned()));
-        taken.answer(self.blob(to).delete().context(context).await).map(drop)
+        self.direct.abort_copy(to, copy).await.map(drop)
     }
 
     pub(crate) async fn delete(&self, name: &str, version: Option<&Version>) -> Result<(), Failure> {
@@ -296,6 +267,7 @@ impl Container {
             request = request.marker(NextMarker::new(next));
         }
         let answer = request.context(in_xml()).into_stream().next().await;
+        let no_answer = || Failure::Senseless("the service gave no answer".to_owned());
         let answer = answer.ok_or_else(no_answer)?.map_err(failure)?;
         let items = answer.blobs.items.into_iter().map(|item| match item {
             BlobItem::Blob(blob) => {
@@ -309,9 +281,7 @@ impl Container {
 
     /// Whether the account has a hierarchical namespace; none where the service does not tell.
     pub(crate) async fn is_hierarchical(&self) -> Option<bool> {
-        let (context, taken) = taking();
-        let answer = taken.answer(self.container.service_client().get_account_information().context(context).await);
-        answer.ok()?.header("x-ms-is-hns-enabled").map(|value| value.eq_ignore_ascii_case("true"))
+        self.direct.account().await.ok()?.header("x-ms-is-hns-enabled").map(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// A URL with which anybody can read the blob until `expiry`.
@@ -332,17 +302,6 @@ fn in_xml() -> Context {
     let mut context = Context::new();
     context.insert(Xml);
     context
-}
-
-/// The context of a request whose answer is kept from the crate, and where it is kept.
-fn taking() -> (Context, Taken) {
-    let (mut context, taken) = (Context::new(), Taken::default());
-    context.insert(taken.clone());
-    (context, taken)
-}
-
-fn no_answer() -> Failure {
-    Failure::Senseless("the service gave no answer".to_owned())
 }
 
 /// The failure that the transport found, or else what the crate could not make of the answer. What the crate says of itself

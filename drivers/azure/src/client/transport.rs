@@ -9,11 +9,11 @@ use azure_core::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::{Body, Context, Policy, PolicyResult, Request, Response, StatusCode};
 use bytes::Bytes;
 use driver_api::{Error, ErrorKind, Result, async_trait};
-use futures_util::{Stream, TryStreamExt, stream};
+use futures_util::{Stream, TryStreamExt};
 use tokio::time::{Sleep, sleep, timeout};
 
+use crate::client::answer::Answer;
 use crate::client::failure::{Failure, Refusal};
-use crate::client::taken::{Answer, Taken};
 use crate::client::whole::{Xml, readable};
 use crate::options::AzureOptions;
 
@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(4);
 /// The longest answer to an error that is read.
 const LONGEST_ERROR: usize = 16 * 1024;
 
-/// The end of the crate's pipeline, in the place of its own: that one would write the request to the log with what authorizes
+/// Also the end of the crate's pipeline, in the place of its own: that one would write the request to the log with what authorizes
 /// it (the `Debug` of its headers hides every header but this one), opens a connection for each request, and waits for ever.
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -51,16 +51,18 @@ impl Transport {
         self.answer_timeout
     }
 
+    /// Sends a request of the crate.
     pub(super) async fn execute(&self, request: &Request) -> Result<Response, Failure> {
-        let Answer { status, headers, body } = self.answer(request).await?;
+        let (outgoing, length) = translate(request)?;
+        let Answer { status, headers, body } = self.send(outgoing, length).await?;
         let status = StatusCode::try_from(status).map_err(|_| senseless(status))?;
         Ok(Response::new(status, received(&headers), Box::pin(body.map_err(broken))))
     }
 
-    async fn answer(&self, request: &Request) -> Result<Answer, Failure> {
-        let (outgoing, length) = translate(request)?;
+    /// Sends a request as it is, whose body has `length` bytes. An answer that is no success is a failure.
+    pub(super) async fn send(&self, request: reqwest::Request, length: u64) -> Result<Answer, Failure> {
         let patience = self.answer_timeout + Duration::from_secs(length / self.upload_rate);
-        let mut answer = match timeout(patience, self.client.execute(outgoing)).await {
+        let mut answer = match timeout(patience, self.client.execute(request)).await {
             Ok(answer) => answer.map_err(failure)?,
             Err(_) => return Err(Failure::Lost(format!("the service did not answer within {patience:?}"))),
         };
@@ -101,10 +103,6 @@ impl Transport {
 #[async_trait]
 impl Policy for Transport {
     async fn send(&self, context: &Context, request: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
-        if let Some(taken) = context.get::<Taken>() {
-            taken.keep(self.answer(request).await.map_err(broken)?);
-            return Ok(Response::new(StatusCode::Ok, Headers::new(), Box::pin(stream::empty())));
-        }
         let answer = self.execute(request).await.map_err(broken)?;
         if context.get::<Xml>().is_some() { readable(answer).await.map_err(broken) } else { Ok(answer) }
     }
@@ -115,8 +113,12 @@ pub(super) fn broken(failure: Failure) -> azure_core::Error {
     azure_core::Error::new(azure_core::error::ErrorKind::Other, failure)
 }
 
+/// A request that cannot be made.
+pub(super) fn unusable(what: &str) -> Failure {
+    Failure::Unusable(format!("the request has no usable {what}"))
+}
+
 fn translate(request: &Request) -> Result<(reqwest::Request, u64), Failure> {
-    let unusable = |what: &str| Failure::Unusable(format!("the request has no usable {what}"));
     let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes()).map_err(|_| unusable("method"))?;
     let mut outgoing = reqwest::Request::new(method, request.url().clone());
     for (name, value) in request.headers().iter() {

@@ -1,25 +1,18 @@
-//! Answers that the crate does not get to read.
-//!
-//! For each header of an answer the crate formats the error that the header is not, which with the copies that it needs was a third
-//! of what a stat took. Besides, it insists on headers that emulators leave out, refuses a blob for its tier, drops the whole length of a
-//! part, and does not understand one without bytes. So the transport keeps such an answer here, and what the crate gets is one
-//! without headers, of which it can make nothing.
+//! What the service says of a blob, in the headers of an answer.
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use azure_storage_blobs::blob::CopyStatus;
 use bytes::Bytes;
 use driver_api::ByteRange;
 use futures_util::Stream;
-use parking_lot::Mutex;
 use reqwest::header::HeaderMap;
 
-use crate::client::{BlobFacts, CopyState, Failure, copy_state, failure, no_answer, version};
+use crate::client::{BlobFacts, CopyState, Failure, Published, copy_state, version};
 
 /// What precedes the name of each piece of metadata.
-const METADATA: &str = "x-ms-meta-";
+pub(super) const METADATA: &str = "x-ms-meta-";
 
 /// The body of an answer, as it comes.
 pub(crate) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send + Sync>>;
@@ -31,22 +24,6 @@ pub(super) struct Answer {
     pub(super) body: BodyStream,
 }
 
-/// Where an answer is kept. Travels in the context of the request.
-#[derive(Clone, Default)]
-pub(super) struct Taken(Arc<Mutex<Option<Answer>>>);
-
-impl Taken {
-    pub(super) fn keep(&self, answer: Answer) {
-        *self.0.lock() = Some(answer);
-    }
-
-    /// The answer to a request that had this in its context, where the service gave one; `read` is what became of it in the crate.
-    pub(super) fn answer<T>(self, read: azure_core::Result<T>) -> Result<Answer, Failure> {
-        let kept = self.0.lock().take();
-        kept.ok_or_else(|| read.map_or_else(failure, |_| no_answer()))
-    }
-}
-
 impl Answer {
     /// A header; none where it is no text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -55,15 +32,23 @@ impl Answer {
 
     /// What the answer says of the blob. Only the service names its type: what stands in between can have all the rest.
     pub(super) fn facts(&self) -> Result<BlobFacts, Failure> {
-        let incomplete = |what| Failure::Senseless(format!("the answer of the service has no {what} of the blob"));
-        let modified = self.header("last-modified").and_then(|date| azure_core::date::parse_rfc1123(date).ok());
         self.header("x-ms-blob-type").ok_or_else(|| incomplete("type"))?;
+        let Published { modified, version } = self.published()?;
         Ok(BlobFacts {
             size: self.length().ok_or_else(|| incomplete("length"))?,
-            modified: modified.ok_or_else(|| incomplete("time"))?.into(),
-            version: version(self.header("etag").ok_or_else(|| incomplete("version"))?),
+            modified,
+            version,
             metadata: self.metadata(),
             copy: self.copy()?,
+        })
+    }
+
+    /// Which version of the blob there is.
+    pub(super) fn published(&self) -> Result<Published, Failure> {
+        let modified = self.header("last-modified").and_then(|date| azure_core::date::parse_rfc1123(date).ok());
+        Ok(Published {
+            modified: modified.ok_or_else(|| incomplete("time"))?.into(),
+            version: version(self.header("etag").ok_or_else(|| incomplete("version"))?),
         })
     }
 
@@ -95,6 +80,10 @@ impl Answer {
     pub(super) fn is_empty_part(&self) -> bool {
         self.header("content-range").is_some_and(is_empty_part)
     }
+}
+
+fn incomplete(what: &str) -> Failure {
+    Failure::Senseless(format!("the answer of the service has no {what} of the blob"))
 }
 
 /// Such as `bytes 5-4/5`, and `bytes 0--1/0`.
