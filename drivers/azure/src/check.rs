@@ -19,12 +19,11 @@ impl Store {
             metadata: false,
             page: NonZeroU32::MIN,
         };
-        if let Err(failure) = self.container.list(&look, None).await {
-            let (kind, advice) = self.advice(&failure);
-            let answer = failure.to_string();
-            let detail = failure.into_error(Effect::None);
-            let retry = if kind == ErrorKind::Unavailable { Retry::Safe } else { Retry::Never };
-            return Err(Error::new(kind, format!("{advice} ({answer})")).with_retry(retry).with_source(detail));
+        self.container.list(&look, None).await.map_err(|failure| self.advised(failure))?;
+        // Who may list need not be allowed to read; and the two are not signed by the same code.
+        match self.container.head(&format!("{}~", look.prefix)).await {
+            Err(failure) if !failure.is_missing() => return Err(self.advised(failure)),
+            _ => {}
         }
         if self.container.is_hierarchical().await == Some(true) {
             let message = "the account has a hierarchical namespace, in which directories are more than names; the driver \
@@ -32,6 +31,14 @@ impl Store {
             return Err(Error::new(ErrorKind::Misconfigured, message));
         }
         Ok(())
+    }
+
+    fn advised(&self, failure: Failure) -> Error {
+        let (kind, advice) = self.advice(&failure);
+        let answer = failure.to_string();
+        let detail = failure.into_error(Effect::None);
+        let retry = if kind == ErrorKind::Unavailable { Retry::Safe } else { Retry::Never };
+        Error::new(kind, format!("{advice} ({answer})")).with_retry(retry).with_source(detail)
     }
 
     fn advice(&self, failure: &Failure) -> (ErrorKind, String) {
@@ -73,8 +80,8 @@ impl Store {
                 format!("the credentials were refused, and the clock of this machine is {minutes} minutes off: set it")
             }
             (ErrorKind::PermissionDenied, _) => {
-                "the credentials were refused, or may not list the container: look at the account name, its key or \
-                 signature, the permissions, and the firewall of the account"
+                "the credentials were refused, or may not list and read the container: look at the account name, its key \
+                 or signature, the permissions, and the firewall of the account"
                     .to_owned()
             }
             (ErrorKind::Unavailable, _) => format!("{host} cannot serve requests now"),

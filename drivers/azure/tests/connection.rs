@@ -24,15 +24,13 @@ fn context() -> Context {
 }
 
 async fn sas(azurite: &Azurite) -> String {
-    let permissions = BlobSasPermissions {
-        read: true,
-        add: true,
-        create: true,
-        write: true,
-        delete: true,
-        list: true,
-        ..Default::default()
-    };
+    let (read, list) = (true, true);
+    let permissions =
+        BlobSasPermissions { read, add: true, create: true, write: true, delete: true, list, ..Default::default() };
+    signature(azurite, permissions).await
+}
+
+async fn signature(azurite: &Azurite, permissions: BlobSasPermissions) -> String {
     let expiry = SystemTime::now() + Duration::from_secs(600);
     let signature = azurite.bare().shared_access_signature(permissions, expiry.into()).await.unwrap();
     signature.token().unwrap()
@@ -95,6 +93,19 @@ async fn a_check_says_what_to_look_at() {
 }
 
 #[tokio::test]
+async fn a_check_notices_what_may_list_and_not_read() {
+    let azurite = Azurite::get();
+    let mut options = azurite.options();
+    let permissions = BlobSasPermissions { list: true, ..Default::default() };
+    options.credentials = Credentials::Sas(Secret::new(signature(azurite, permissions).await));
+    let error = AzureDriver::new(&options).unwrap().check_connection(&context()).await.unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::PermissionDenied && error.message().contains("may not list and read"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_check_recognizes_what_is_not_the_service() {
     let azurite = Azurite::get();
     let proxy = Proxy::start(&azurite.endpoint).await;
@@ -121,7 +132,7 @@ async fn a_check_notices_a_wrong_clock_and_a_hierarchical_namespace() {
     let driver = AzureDriver::new(&options).unwrap();
     for (fates, kind, words) in [
         (vec![Fate::Told(LONG_AGO)], ErrorKind::PermissionDenied, "clock"),
-        (vec![Fate::Pass, Fate::Told(HIERARCHICAL)], ErrorKind::Misconfigured, "hierarchical"),
+        (vec![Fate::Pass, Fate::Pass, Fate::Told(HIERARCHICAL)], ErrorKind::Misconfigured, "hierarchical"),
     ] {
         proxy.next(fates);
         let error = driver.check_connection(&context()).await.unwrap_err();

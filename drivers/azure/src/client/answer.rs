@@ -33,7 +33,7 @@ impl Answer {
     /// What the answer says of the blob. Only the service names its type: what stands in between can have all the rest.
     pub(super) fn facts(&self) -> Result<BlobFacts, Failure> {
         self.header("x-ms-blob-type").ok_or_else(|| incomplete("type"))?;
-        let Published { modified, version } = self.published()?;
+        let Published { modified, version } = self.state()?;
         Ok(BlobFacts {
             size: self.length().ok_or_else(|| incomplete("length"))?,
             modified,
@@ -43,8 +43,13 @@ impl Answer {
         })
     }
 
-    /// Which version of the blob there is.
+    /// Which version of the blob a write has made. Only the service gives its answers an id.
     pub(super) fn published(&self) -> Result<Published, Failure> {
+        self.header("x-ms-request-id").ok_or_else(|| Failure::Senseless("the answer has no id".to_owned()))?;
+        self.state()
+    }
+
+    fn state(&self) -> Result<Published, Failure> {
         let modified = self.header("last-modified").and_then(|date| azure_core::date::parse_rfc1123(date).ok());
         Ok(Published {
             modified: modified.ok_or_else(|| incomplete("time"))?.into(),
@@ -127,6 +132,12 @@ mod tests {
         for missing in ["content-length", "etag", "last-modified", "x-ms-blob-type"] {
             let facts = answer(HEADERS.into_iter().filter(|(name, _)| *name != missing)).facts();
             assert!(matches!(facts, Err(Failure::Senseless(_))), "without {missing}");
+        }
+        let published = [("x-ms-request-id", "1"), HEADERS[1], HEADERS[2]];
+        assert_eq!(answer(published).published().unwrap().version.as_str(), "0x1");
+        for missing in ["x-ms-request-id", "etag", "last-modified"] {
+            let published = answer(published.into_iter().filter(|(name, _)| *name != missing)).published();
+            assert!(matches!(published, Err(Failure::Senseless(_))), "without {missing}");
         }
         let other = HEADERS.map(|(name, value)| (name, if name == "x-ms-copy-status" { "paused" } else { value }));
         assert!(matches!(answer(other).facts(), Err(Failure::Senseless(_))));

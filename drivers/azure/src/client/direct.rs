@@ -52,10 +52,9 @@ impl Direct {
         mut service: Url,
         container: &str,
     ) -> Self {
-        // With or without a slash at its end it is the same place.
-        if let Ok(mut segments) = service.path_segments_mut() {
-            segments.pop_if_empty();
-        }
+        // With or without slashes at its end it is the same place, for the crate too.
+        let path = service.path().trim_end_matches('/').to_owned();
+        service.set_path(&path);
         Self { transport, authorization, service, container: container.to_owned() }
     }
 
@@ -148,7 +147,9 @@ impl Direct {
 }
 
 fn insert(request: &mut Request, name: HeaderName, value: &str) -> Result<(), Failure> {
-    let value = HeaderValue::from_str(value).map_err(|_| unusable(name.as_str()))?;
+    // Other letters can be sent, and would be signed as nothing.
+    let value = Some(value).filter(|value| value.is_ascii()).and_then(|value| HeaderValue::from_str(value).ok());
+    let value = value.ok_or_else(|| unusable(name.as_str()))?;
     request.headers_mut().insert(name, value);
     Ok(())
 }
@@ -171,11 +172,21 @@ mod tests {
     use crate::options::{AzureOptions, Credentials, Secret};
 
     #[test]
+    fn what_would_be_signed_as_nothing_is_not_sent() {
+        let mut request = Request::new(Method::HEAD, "http://h/c/b".parse().unwrap());
+        for value in ["\"\u{fc}\"", "a\nb"] {
+            assert!(matches!(insert(&mut request, IF_MATCH, value), Err(Failure::Unusable(_))));
+        }
+        assert!(request.headers().is_empty());
+    }
+
+    #[test]
     fn a_blob_is_where_its_name_says() {
         for (service, blob) in [
             ("https://account.blob.core.windows.net", "https://account.blob.core.windows.net/c/d/%23%20%C3%BC%3F"),
             ("http://127.0.0.1:10000/account", "http://127.0.0.1:10000/account/c/d/%23%20%C3%BC%3F"),
-            ("http://127.0.0.1:10000/account/", "http://127.0.0.1:10000/account/c/d/%23%20%C3%BC%3F"),
+            ("https://account.blob.core.windows.net//", "https://account.blob.core.windows.net/c/d/%23%20%C3%BC%3F"),
+            ("http://127.0.0.1:10000/account//", "http://127.0.0.1:10000/account/c/d/%23%20%C3%BC%3F"),
         ] {
             let key = Secret::new("a2V5");
             let authorization = Authorization::shared_key("account", &key).unwrap();

@@ -23,8 +23,9 @@ const IDLE: Duration = Duration::from_secs(4);
 /// The longest answer to an error that is read.
 const LONGEST_ERROR: usize = 16 * 1024;
 
-/// Also the end of the crate's pipeline, in the place of its own: that one would write the request to the log with what authorizes
-/// it (the `Debug` of its headers hides every header but this one), opens a connection for each request, and waits for ever.
+/// Also the end of the crate's pipeline, in the place of its own: that one would write the request to the log with what
+/// authorizes it (the `Debug` of its headers hides every header but this one), opens a connection for each request, and waits
+/// for ever.
 #[derive(Debug)]
 pub(super) struct Transport {
     client: reqwest::Client,
@@ -41,6 +42,7 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .danger_accept_invalid_certs(options.accept_invalid_certificates)
             .http1_only()
+            .user_agent(concat!("driver-azure/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::new(ErrorKind::Other, "no HTTP client can be made").with_source(error))?;
         Ok(Arc::new(Self { client, answer_timeout: options.answer_timeout, upload_rate: options.upload_rate }))
