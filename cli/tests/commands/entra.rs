@@ -23,7 +23,7 @@ fn check(directory: &TempDir, address: &str) -> Command {
     command
 }
 
-/// Issues tokens and lists a container, to whoever has the token; tells the requests in the end.
+/// Issues tokens, and lists a container without blobs to whoever has the token; tells the requests in the end.
 fn serve(listener: TcpListener, requests: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for stream in listener.incoming().take(requests) {
@@ -39,6 +39,7 @@ fn serve(listener: TcpListener, requests: usize) -> Vec<String> {
         stream.by_ref().take(length).read_to_end(&mut Vec::new()).unwrap();
         let (status, body) = match line.split_whitespace().next() {
             Some("POST") => ("200 OK", r#"{"token_type":"Bearer","expires_in":3599,"access_token":"dG9rZW4"}"#),
+            Some("HEAD") if is_known => ("404 Not Found\r\nx-ms-error-code: BlobNotFound", ""),
             _ if is_known => ("200 OK", "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>"),
             _ => ("403 Forbidden", ""),
         };
@@ -58,8 +59,8 @@ fn serve(listener: TcpListener, requests: usize) -> Vec<String> {
 fn what_the_environment_has_is_taken() {
     let (directory, listener) = (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let address = listener.local_addr().unwrap().to_string();
-    // The token, the listing, and what kind of account it is.
-    let serving = std::thread::spawn(move || serve(listener, 3));
+    // The token, the listing, a look at a file, and what kind of account it is.
+    let serving = std::thread::spawn(move || serve(listener, 4));
     let mut command = check(&directory, &address);
     command.env("AZURE_AUTHORITY_HOST", format!("http://{address}"));
     for (name, value) in [("TENANT_ID", "tenant"), ("CLIENT_ID", "client"), ("CLIENT_SECRET", "c2VjcmV0")] {
